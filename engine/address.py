@@ -1,0 +1,140 @@
+"""Addresses: `project:item[:key=value]…`, the one way to name a result in TOML, shell and Python."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.faults import EngineError
+
+LETTERS = {
+    "a": "average",
+    "as": "average_symmetrized",
+    "raw": "average_raw",
+    "fw": "fourier_weight",
+    "m": "mask",
+    "cm": "classification_mask",
+    "fm": "fourier_mask",
+    "sm": "fsc_mask",
+    "data": "particles",
+    "t": "table",
+    "rt": "table",
+    "st": "starting_table",
+    "sr": "starting_reference",
+}
+"""Dynamo's short item names and the words they stand for."""
+
+Half = Literal["even", "odd"]
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_RANGE = re.compile(r"(\d+):(\d+|last)")
+
+
+@dataclass(frozen=True)
+class Iterations:
+    """Which iterations are meant: numbers, a range, the last complete one, or all."""
+
+    first: int | None = None
+    last: int | None = None
+    listed: tuple[int, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        return len(self.listed) == 1 or self == LAST
+
+    def choose(self, complete: list[int]) -> list[int]:
+        """The meant ones among the complete iterations, ascending."""
+        if self == LAST:
+            return complete[-1:]
+        if self.listed:
+            return [number for number in complete if number in self.listed]
+        low = self.first or 0
+        high = complete[-1] if self.last is None and complete else (self.last or 0)
+        return [number for number in complete if low <= number <= high]
+
+
+LAST = Iterations()
+ALL = Iterations(first=0)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A result by name. project may hold folders (`projects/hiv1/pr_1`) only when a person typed it in a shell."""
+
+    project: str
+    item: str
+    ite: Iterations = field(default=LAST)
+    ref: int | None = None
+    half: Half | None = None
+    tag: int | None = None
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return self.text or f"{self.project}:{self.item}"
+
+
+def is_address(text: str) -> bool:
+    """True for what contains a colon; everything else is a path."""
+    return ":" in text
+
+
+def parse(text: str) -> Address:
+    """The address that the text spells; an EngineError says what is wrong and what would be right."""
+    project, _, rest = text.partition(":")
+    if not project:
+        raise EngineError(f"{text!r}: an address starts with a project name, as in pr_1:average")
+    if not _NAME.fullmatch(project.rsplit("/", 1)[-1]):
+        raise EngineError(f"{text!r}: {project!r} is not a project name (letters, digits, '_', '-' and '.')")
+    parts = _split(rest)
+    item = parts[0] if parts else ""
+    if not item or "=" in item:
+        raise EngineError(f"{text!r}: name an item after the project, as in {project}:average")
+    values: dict[str, Any] = {"ite": LAST, "ref": None, "half": None, "tag": None}
+    for part in parts[1:]:
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise EngineError(f"{text!r}: {part!r} is not key=value")
+        if key not in values:
+            raise EngineError(f"{text!r}: no key {key!r}{_nearest(key, values)}; the keys are {', '.join(values)}")
+        values[key] = _value(text, key, value)
+    return Address(project, LETTERS.get(item, item), text=text, **values)
+
+
+def _split(rest: str) -> list[str]:
+    """The parts between colons, where the colon of a range (ite=0:last) does not count."""
+    marked = re.sub(r"(=\d+):(\d+|last)", "\\1\0\\2", rest)
+    return [part.replace("\0", ":") for part in marked.split(":") if part]
+
+
+def _value(text: str, key: str, value: str) -> Iterations | int | str:
+    if key == "ite":
+        return _iterations(text, value)
+    if key == "half":
+        if value not in ("even", "odd"):
+            raise EngineError(f"{text!r}: half is even or odd, not {value!r}")
+        return value
+    if not value.isdigit():
+        raise EngineError(f"{text!r}: {key} is a whole number, not {value!r}")
+    return int(value)
+
+
+def _iterations(text: str, value: str) -> Iterations:
+    if value == "last":
+        return LAST
+    if value in ("*", "all"):
+        return ALL
+    if value.isdigit():
+        return Iterations(listed=(int(value),))
+    if match := _RANGE.fullmatch(value):
+        first, last = match.groups()
+        return Iterations(first=int(first), last=None if last == "last" else int(last))
+    if re.fullmatch(r"\[\s*\d+(\s*,\s*\d+)*\s*\]", value):
+        return Iterations(listed=tuple(int(number) for number in re.findall(r"\d+", value)))
+    raise EngineError(f"{text!r}: ite is a number, last, *, a range 0:last or a list [1,3], not {value!r}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,238 @@
+"""Check: everything that can be known to be wrong before anything runs, each fault at its line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engine import files
+from engine.address import Address, is_address, parse
+from engine.data import Table
+from engine.faults import EngineError, Fault, Key
+from engine.kinds import KINDS
+from engine.kinds.form import ParticleFacts, VolumeFacts, references
+from engine.plan import locate
+from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
+from engine.step import What
+from engine.store import Store
+
+_TABLES = {"table", "starting_table", "truth", "dropped"}
+_NO_INPUTS = {"summary", "fsc", "errors"}
+_A = {"particles": "particles", "table": "a table", "volume": "a map"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A project file and what is wrong with it. project is None when its form is wrong; notes are no faults."""
+
+    path: Path
+    project: Project | None
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check(paths: Iterable[str | Path] | str | Path) -> list[Checked]:
+    """Every project of the paths (files or campaign folders), in the order they would run. Nothing is computed."""
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    files_meant = project_files(paths)
+    together = {path.resolve() for path in files_meant}
+    found = [_checked(path, together) for path in files_meant]
+    projects = [one.project for one in found if one.project]
+    if any(one.faults for one in found):
+        return found
+    place = {project.path: number for number, project in enumerate(in_order(projects))}
+    return sorted(found, key=lambda one: place[one.path])
+
+
+def _checked(path: Path, together: set[Path]) -> Checked:
+    """together: the files that are checked with this one, and will run before it where it needs them."""
+    project, faults = read(path)
+    if project is None:
+        return Checked(path, None, faults)
+    faults = [project.place(fault) for fault in _faults(project)]
+    return Checked(path, project, by_line(faults), [] if faults else list(_notes(project, together)))
+
+
+def _faults(project: Project) -> Iterator[Fault]:
+    """Broken references; with none of them the kind's own sense; with nothing wrong, whether it unfolds."""
+    broken = list(_broken_references(project))
+    if broken:
+        yield from broken
+        return
+    look = FileLook(project)
+    try:
+        faults = list(KINDS[project.kind].check(project.form, look))
+        yield from faults
+        if not faults:
+            _ = project.steps
+    except (EngineError, OSError) as error:
+        yield Fault(_key_of(project.values, look.asked) or (), str(error))
+
+
+def _key_of(values: Any, text: str) -> Key | None:
+    """Where the text stands among the values."""
+    if text and values == text:
+        return ()
+    children = values.items() if isinstance(values, Mapping) else enumerate(values) if isinstance(values, list) else ()
+    for part, value in children:
+        if (found := _key_of(value, text)) is not None:
+            return (part, *found)
+    return None
+
+
+def _broken_references(project: Project) -> Iterator[Fault]:
+    for key, what, text in references(project.form):
+        try:
+            if re.match(r"[A-Za-z]:[\\/]", text):
+                yield Fault(key, f"{text} is a path of Windows' own", "paths are relative to the TOML's folder, with /")
+            elif is_address(text):
+                yield from _address_faults(project, key, what, text)
+            else:
+                yield from _path_faults(project, key, what, text)
+        except EngineError as error:
+            yield Fault(key, str(error))
+
+
+def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:
+    address = parse(text)
+    if address.project == project.name:
+        yield Fault(key, f"{text} is a result of this very project", "name another project of this folder")
+        return
+    path = project.campaign / f"{address.project}.toml"
+    if path.is_file() and (found := read(path)[1]):
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield Fault(key, f"{path.name} has faults: line {found[0].line}: {found[0].what}{more}", f"engine check {path}")
+        return
+    other = neighbour(project, address)
+    if loop := _way_back(other, project, [project.name]):
+        yield Fault(key, f"the projects read from each other: {' → '.join(loop)}", "take one address out")
+        return
+    meant = locate(other, address)
+    if len(meant) > 1:
+        yield Fault(key, f"{text} names {len(meant)} results, one is needed", "give one ite")
+    is_what = _what_of(address.item)
+    if is_what != what:
+        have = [item for item in other.items if _what_of(item) == what]
+        advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"
+        yield Fault(key, f"{text} is not {_A[what]}", advice)
+
+
+def _way_back(start: Project, goal: Project, way: list[str]) -> list[str]:
+    """The names along the addresses from start to goal; empty when there is no way."""
+    way = [*way, start.name]
+    for address in dependencies(start):
+        if address.project == goal.name:
+            return [*way, goal.name]
+        if address.project not in way and (start.campaign / f"{address.project}.toml").is_file():
+            other, _ = read(start.campaign / f"{address.project}.toml")
+            if other and (found := _way_back(other, goal, way)):
+                return found
+    return []
+
+
+def _what_of(item: str) -> str:
+    """What an item is to a project that reads it."""
+    if item == "particles":
+        return "particles"
+    return "table" if item in _TABLES else "nothing" if item in _NO_INPUTS else "volume"
+
+
+def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:
+    path = project.campaign / text
+    if not path.exists():
+        yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text))
+    elif path.is_dir() and what != "particles":
+        yield Fault(key, f'"{text}" is a folder, not {_A[what]}', _files_in(path))
+    else:
+        FileLook(project).ask(what, text)
+
+
+def _nearest_file(campaign: Path, what: What, text: str) -> str:
+    """The address that was meant, a name like it in its folder, or what is in the folder."""
+    name = PurePosixPath(text).name
+    if (campaign / f"{name.removesuffix('.toml')}.toml").is_file():
+        item = "average" if what == "volume" else what
+        return f'for a result of a project write its address, as in "{name}:{item}"'
+    folder = campaign / PurePosixPath(text).parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    close = difflib.get_close_matches(name, [path.name for path in folder.iterdir()], n=1)
+    if close:
+        return f'did you mean "{PurePosixPath(text).with_name(close[0])}"?'
+    return f"looked in {folder}; {_files_in(folder)}"
+
+
+def _files_in(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    shown = ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
+    return f"it holds {shown}" if names else "it is empty"
+
+
+def _notes(project: Project, together: set[Path]) -> Iterator[str]:
+    """What is not wrong and yet good to know."""
+    missing = [address.project for address in dependencies(project) if _missing_steps(project, address)]
+    for name in dict.fromkeys(missing):
+        path = project.campaign / f"{name}.toml"
+        if path.resolve() not in together:
+            yield f"{name} has not run yet: engine run {path}"
+
+
+def _missing_steps(project: Project, address: Address) -> bool:
+    other = neighbour(project, address)
+    stored = Store(other.store_folder).step_names()
+    return any(step.name not in stored for step, _ in locate(other, address))
+
+
+class FileLook:
+    """Answers about files and neighbours from their headers: kinds.form.Look."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.asked = ""
+        self._known: dict[tuple[str, str], ParticleFacts | Table | VolumeFacts | None] = {}
+
+    def particles(self, text: str) -> ParticleFacts | None:
+        found = self.ask("particles", text)
+        return found if isinstance(found, ParticleFacts) else None
+
+    def table(self, text: str) -> Table | None:
+        found = self.ask("table", text)
+        return found if isinstance(found, Table) else None
+
+    def volume(self, text: str) -> VolumeFacts | None:
+        found = self.ask("volume", text)
+        return found if isinstance(found, VolumeFacts) else None
+
+    def ask(self, what: What, text: str) -> ParticleFacts | Table | VolumeFacts | None:
+        """What is known of the named thing; None when its project has not run yet."""
+        self.asked = text
+        if (what, text) not in self._known:
+            known = self._stored(what, parse(text)) if is_address(text) else self._file(what, text)
+            self._known[what, text] = known
+        return self._known[what, text]
+
+    def _file(self, what: What, text: str) -> ParticleFacts | Table | VolumeFacts:
+        path = self._project.campaign / text
+        if what == "table":
+            return files.read_table(path)
+        if what == "volume":
+            return VolumeFacts(*files.volume_facts(path))
+        return ParticleFacts(*files.particle_facts(path))
+
+    def _stored(self, what: What, address: Address) -> ParticleFacts | Table | VolumeFacts | None:
+        other = neighbour(self._project, address)
+        store = Store(other.store_folder)
+        found = locate(other, address, store.step_names())
+        if not found:
+            return None
+        step, item = found[-1]
+        if what == "volume":
+            return VolumeFacts(*store.volume_facts(step.name, item))
+        if what == "particles":
+            return ParticleFacts(*store.particle_facts(step.name, item))
+        value = store.read(step.name, item)
+        return value if isinstance(value, Table) else None

@@ -1,0 +1,142 @@
+"""How things look on a terminal and in a log: faults under their source line, errors in one line, aligned rows."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine.faults import EngineError, Fault
+
+STATES = {"keep": "to keep", "do": "to do", "stale": "stale"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LONGEST_LINE = 160
+
+
+def say(text: str, err: bool = False, bold: str = "", colour: str = "") -> None:
+    """Prints a line, what is bold in front; nothing in it can steer the terminal."""
+    front = typer.style(clean(bold), bold=True, fg=colour or None) if bold and _has_colour(err) else clean(bold)
+    typer.echo(front + clean(text), err=err)
+
+
+def complain(text: str) -> None:
+    say(text, err=True)
+
+
+def error(problem: Exception) -> None:
+    """One line on stderr, and a line for each note."""
+    if isinstance(problem, OSError) and not isinstance(problem, EngineError):
+        text = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
+    else:
+        text = str(problem)
+    say(text, err=True, bold="error: ", colour="red")
+    for note in getattr(problem, "__notes__", []):
+        complain(f"  {note}")
+
+
+def faults(found: Iterable[Fault], err: bool = False) -> None:
+    """Each fault as `file:line:column: key: what (advice)`, its source line, and a mark below what is meant."""
+    sources: dict[Path, list[str]] = {}
+    for fault in found:
+        if fault.path is None:
+            say(str(fault), err)
+            continue
+        where = f"{short(fault.path)}:{fault.line}:{fault.column}: "
+        say(str(fault).removeprefix(f"{fault.path}:{fault.line}:{fault.column}: "), err, bold=where)
+        lines = sources.setdefault(fault.path, _lines(fault.path))
+        if 0 < fault.line <= len(lines):
+            _show_place(lines, fault, err)
+
+
+def _show_place(lines: list[str], fault: Fault, err: bool) -> None:
+    from engine.toml_spans import scan
+
+    line = lines[fault.line - 1]
+    try:
+        width = scan("\n".join(lines)).width_at(fault.line, fault.column)
+    except (ValueError, RecursionError):
+        width = 1
+    start = max(0, fault.column - 1 - _LONGEST_LINE // 2)
+    before, shown = clean(line[start : fault.column - 1]), clean(line[start : start + _LONGEST_LINE])
+    meant = clean(line[fault.column - 1 : fault.column - 1 + width])[: max(1, _LONGEST_LINE - len(before))]
+    number = str(fault.line)
+    say(f"  {number} | {shown}", err)
+    marks = " " * _columns(before) + "^" * max(1, _columns(meant))
+    say(f"  {' ' * len(number)} | {marks}", err)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", "replace").removeprefix("\ufeff").split("\n")
+    except OSError:
+        return []
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+
+
+def rows(table: Sequence[Sequence[Any]], right: Iterable[int] = ()) -> None:
+    """Prints rows with their columns aligned; those named by right on their right side."""
+    texts = [[clean(str(cell)) for cell in row] for row in table]
+    widths = [max(map(_columns, column)) for column in zip(*texts, strict=True)]
+    to_right = set(right)
+    for row in texts:
+        cells = [
+            " " * (width - _columns(cell)) + cell if at in to_right else cell + " " * (width - _columns(cell))
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
+
+
+def json_text(value: Any) -> None:
+    import json
+
+    from engine.export import as_json
+
+    typer.echo(json.dumps(as_json(value), indent=1, ensure_ascii=False))
+
+
+def short(path: Path) -> str:
+    """The path from here when it lies below, else as it is."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`43 s`, `5 min 10 s`, `3 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def number_text(value: Any) -> str:
+    """A plain value as people read it."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
+
+
+def clean(text: str) -> str:
+    """The text without control characters and without marks that turn its direction; tabs become spaces."""
+    return _CONTROL.sub("\ufffd", text.replace("\t", " ").replace("\r", ""))
+
+
+def _has_colour(err: bool) -> bool:
+    return (sys.stderr if err else sys.stdout).isatty() and not os.environ.get("NO_COLOR")

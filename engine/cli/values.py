@@ -1,0 +1,145 @@
+"""How results look: a listing, the head of a table, the numbers of a map, the state of a project."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from engine.cli import show
+from engine.data import Curve, Particles, Table, Volume
+from engine.export import export
+from engine.query import Answer, Found
+from engine.status import Status
+from engine.store import Store
+
+ROWS_ON_TERMINAL = 20
+TABLE_COLUMNS = (
+    "tag",
+    "dx",
+    "dy",
+    "dz",
+    "tdrot",
+    "tilt",
+    "narot",
+    "cc",
+    "averaged",
+    "half",
+    "tomo",
+    "reg",
+    "x",
+    "y",
+    "z",
+)
+"""Columns shown when none are asked for."""
+
+
+def print_answer(answer: Answer) -> None:
+    """Prints whatever the address means."""
+    if answer.address is None:
+        print_listing(answer)
+    elif answer.events or not answer.found:
+        for event in answer.events:
+            known = {"time": event.get("time", ""), "event": event.get("event", "")}
+            rest = {name: value for name, value in event.items() if name not in known and value not in ((), [], "")}
+            show.say("  ".join([*map(str, known.values()), *(f"{name}={value}" for name, value in rest.items())]))
+    else:
+        for one in answer.found:
+            if len(answer.found) > 1:
+                show.say("", bold=f"{answer.project}:{answer.address.item}:ite={one.ite}")
+            print_value(one.value)
+
+
+def print_listing(answer: Answer) -> None:
+    rows: list[Sequence[Any]] = []
+    for one in answer.listing:
+        shape = " x ".join(map(str, one.shape))
+        steps = one.steps[0] if len(one.steps) == 1 else f"{one.steps[0]} … {one.steps[-1]}"
+        rows.append((f"{answer.project}:{one.item}", one.what, shape, steps, one.meaning))
+    show.rows(rows)
+
+
+def print_value(value: Any) -> None:
+    """Prints a value: all of it into a pipe, its head on a terminal."""
+    match value:
+        case Table():
+            _print_columns({name: value[name] for name in TABLE_COLUMNS})
+        case Curve():
+            _print_columns(value.columns)
+            show.rows([(f"  {name}", show.number_text(note)) for name, note in value.notes.items()])
+        case Volume():
+            data = value.data
+            z, y, x = value.shape_zyx
+            numbers = {"mean": data.mean(), "std": data.std(), "min": data.min(), "max": data.max()}
+            size = f"{value.pixel_size_A:g} A" if value.pixel_size_A else "unknown"
+            pairs = [("size xyz", f"{x} x {y} x {z} px"), ("pixel size", size)]
+            show.rows(pairs + [(name, f"{float(number):.5g}") for name, number in numbers.items()])
+        case Mapping():
+            show.rows([(name, show.number_text(part)) for name, part in value.items()], right=[1])
+        case np.ndarray():
+            for row in np.atleast_2d(value.T).T[: _limit(len(value))] if value.ndim <= 2 else [value.shape]:
+                typer.echo("  ".join(f"{number:g}" for number in row))
+        case Particles():
+            size = f"{value.pixel_size_A:g} A" if value.pixel_size_A else "unknown"
+            show.rows([("particles", len(value.tags)), ("box", f"{value.box_px} px"), ("pixel size", size)])
+        case _:
+            show.say(str(value))
+
+
+def _print_columns(columns: Mapping[str, np.ndarray]) -> None:
+    n_rows = len(next(iter(columns.values()), ()))
+    shown = _limit(n_rows)
+    body = [
+        [f"{value:.6g}" for value in row] for row in zip(*(values[:shown] for values in columns.values()), strict=True)
+    ]
+    show.rows([list(columns), *body], right=range(len(columns)))
+    if shown < n_rows:
+        show.say(f"… {n_rows - shown} more rows (-o FILE.csv writes all; --where and --columns choose)")
+
+
+def _limit(n_rows: int) -> int:
+    return ROWS_ON_TERMINAL if sys.stdout.isatty() and n_rows > ROWS_ON_TERMINAL + 2 else n_rows
+
+
+def write(answer: Answer, file: Path) -> list[Path]:
+    """The files written: the one named, or one per iteration with its number before the ending."""
+    if len(answer.found) < 2:
+        pixel_size_A = _pixel_size(answer.found[0]) if answer.found else 0.0
+        return [export(answer.value, file, pixel_size_A)]
+    return [
+        export(one.value, file.with_name(f"{file.stem}_{one.ite or 0:04d}{file.suffix}"), _pixel_size(one))
+        for one in answer.found
+    ]
+
+
+def _pixel_size(found: Found) -> float:
+    store = Store(found.path_of_file.parents[found.step.count("/")])
+    facts = store.facts(found.step)
+    return facts.pixel_size_A if facts else 0.0
+
+
+def status_line(status: Status) -> str:
+    """One line: how far, what now, and the newest numbers."""
+    parts = [f"{status.project}: {status.n_done} of {show.counted(status.n_steps, 'step')}"]
+    if status.n_stale:
+        parts.append(f"{status.n_stale} stale")
+    if status.ite is not None:
+        parts.append(f"ite {status.ite}" + (f" (round {status.round})" if status.round else ""))
+    if status.mean_cc is not None:
+        parts.append(f"mean cc {status.mean_cc:.3f}")
+    if status.resolution_A is not None:
+        parts.append(f"FSC 0.143 at {status.resolution_A:.1f} A")
+    if status.holder:
+        held = f"{status.holder.host}, process {status.holder.pid}"
+        parts.append(f"running on {held}" if status.holder.is_alive else f"stopped without a word ({held})")
+    if now := status.now:
+        speed = f", {now.per_second:.3g}/s" if now.per_second else ""
+        left = f", {show.duration(now.run_eta_s)} left" if now.run_eta_s is not None else ""
+        parts.append(f"{now.step}: {now.done} of {now.total}{speed}{left}")
+    if status.problem:
+        parts.append(status.problem)
+    return ", ".join(parts)

@@ -1,0 +1,182 @@
+"""Values into files that other programs open, and into JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.data import Curve, Particles, Table, Volume
+from engine.faults import EngineError
+from engine.files import Markers, write_markers, write_table, write_volume
+
+Writer = Callable[[Any, Path], None]
+_FSC_LINES = (0.143, 0.5)
+
+
+def export(value: Any, path: str | Path, pixel_size_A: float = 0.0) -> Path:
+    """Where the value was written, in the form that the ending asks for.
+
+    Volumes become .mrc .em .npy .png .json, tables .tbl .star .csv .json .npy .png .cmm, curves .csv .json .npy .png,
+    arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. pixel_size_A is for .cmm, where the
+    table's column apix is empty. Any other ending is an EngineError.
+    """
+    path = Path(path)
+    writers = _writers(value, pixel_size_A)
+    ending = path.suffix.lower()
+    if ending not in writers:
+        can = " ".join(writers) or "no file"
+        raise EngineError(f"{path}: {_name(value)} can become {can}, not {ending or 'a name without ending'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writers[ending](value, path)
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def _writers(value: Any, pixel_size_A: float) -> dict[str, Writer]:
+    if isinstance(value, Volume):
+        maps: dict[str, Writer] = {".mrc": write_volume, ".em": write_volume, ".npy": write_volume}
+        return {**maps, ".png": _draw, ".json": _write_json}
+    if isinstance(value, Table):
+        tables: dict[str, Writer] = {".tbl": write_table, ".star": write_table, ".csv": write_table}
+        markers: Writer = lambda table, path: write_markers(markers_of(table, pixel_size_A), path)  # noqa: E731
+        return {**tables, ".cmm": markers, ".npy": _write_matrix, ".png": _draw, ".json": _write_json}
+    if isinstance(value, Curve):
+        return {".csv": _write_columns, ".npy": _write_curve_array, ".png": _draw, ".json": _write_json}
+    if isinstance(value, np.ndarray):
+        plain: dict[str, Writer] = {".npy": _write_array, ".json": _write_json}
+        if value.ndim in (1, 2):
+            return {**plain, ".csv": _write_array_text}
+        return {**plain, ".mrc": _write_array_map, ".em": _write_array_map} if value.ndim == 3 else plain
+    return {} if isinstance(value, Particles) else {".json": _write_json}
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, Particles):
+        return "a whole set of particles (give one with tag=)"
+    return {"ndarray": "an array", "dict": "a summary"}.get(type(value).__name__, f"a {type(value).__name__.lower()}")
+
+
+def markers_of(table: Table, pixel_size_A: float = 0.0) -> Markers:
+    """The refined centres (position + shift) of the rows in Å, numbered by tag."""
+    sizes = np.where(table["apix"] > 0, table["apix"], pixel_size_A)
+    if np.any(sizes <= 0):
+        raise EngineError("markers are in Å: the table's column apix is empty, so the pixel size must be given")
+    centres = (table.positions_xyz_px + table.shifts_xyz_px) * sizes[:, None]
+    return Markers(centres, radii_A=10.0 * sizes, ids=table.tags)
+
+
+def as_json(value: Any) -> Any:
+    """The value as what json can write: not-a-number becomes null, arrays lists, a volume its shape and statistics."""
+    if isinstance(value, Volume):
+        data = value.data
+        numbers = {"mean": data.mean(), "std": data.std(), "min": data.min(), "max": data.max()}
+        size = {"shape_zyx": value.shape_zyx, "pixel_size_A": value.pixel_size_A, "origin_xyz_A": value.origin_xyz_A}
+        return as_json({**size, **numbers})
+    if isinstance(value, Table):
+        return {name: as_json(value[name]) for name in value}
+    if isinstance(value, Curve):
+        return as_json({"columns": value.columns, "notes": value.notes})
+    if isinstance(value, Particles):
+        return as_json({"tags": value.tags, "box_px": value.box_px, "pixel_size_A": value.pixel_size_A})
+    if isinstance(value, Mapping):
+        return {str(name): as_json(part) for name, part in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return as_json(value.tolist())
+    if isinstance(value, list | tuple):
+        return [as_json(part) for part in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return as_json(asdict(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def _write_json(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(as_json(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_columns(curve: Curve, path: Path) -> None:
+    rows = zip(*(values.tolist() for values in curve.columns.values()), strict=True)
+    lines = [",".join(curve.columns), *(",".join(f"{value:.10g}" for value in row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_curve_array(curve: Curve, path: Path) -> None:
+    _write_array(np.column_stack(list(curve.columns.values())), path)
+
+
+def _write_matrix(table: Table, path: Path) -> None:
+    _write_array(table.to_matrix(), path)
+
+
+def _write_array(array: np.ndarray, path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def _write_array_text(array: np.ndarray, path: Path) -> None:
+    np.savetxt(path, array, delimiter=",", fmt="%.10g")
+
+
+def _write_array_map(array: np.ndarray, path: Path) -> None:
+    write_volume(Volume(np.asarray(array, dtype=np.float32)), path)
+
+
+def _draw(value: Any, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2) if isinstance(value, Volume) else (6, 4), layout="constrained")
+    if isinstance(value, Volume):
+        _draw_slices(figure, value)
+    elif isinstance(value, Curve):
+        _draw_curve(figure, value)
+    else:
+        _draw_cc(figure, value)
+    figure.savefig(path, format="png")
+
+
+def _draw_slices(figure: Any, volume: Volume) -> None:
+    """The three slices through the box centre n // 2, in one scale of grey."""
+    data = volume.data
+    z, y, x = (size // 2 for size in data.shape)
+    slices = {
+        f"z = {z}": (data[z], "x", "y"),
+        f"y = {y}": (data[:, y], "x", "z"),
+        f"x = {x}": (data[:, :, x], "y", "z"),
+    }
+    low, high = (float(value) for value in np.percentile(data, [0.5, 99.5]))
+    for place, (title, (pixels, across, up)) in zip(figure.subplots(1, 3), slices.items(), strict=True):
+        place.imshow(pixels, cmap="gray", vmin=low, vmax=high if high > low else low + 1, origin="lower")
+        place.set(title=title, xlabel=f"{across} (px)", ylabel=f"{up} (px)")
+
+
+def _draw_curve(figure: Any, curve: Curve) -> None:
+    """Each column against the first; a curve with a column fsc gets the lines of 0.143 and 0.5."""
+    place = figure.subplots()
+    axis, *names = curve.columns
+    is_fsc = any("fsc" in name.lower() for name in names)
+    for name in names:
+        if not is_fsc or "fsc" in name.lower():
+            place.plot(curve[axis], curve[name], label=name)
+    if is_fsc:
+        for level in _FSC_LINES:
+            place.axhline(level, color="0.5", linewidth=0.8, linestyle="--")
+            place.annotate(str(level), (1, level), xycoords=("axes fraction", "data"), va="bottom", ha="right")
+        place.set_ylim(-0.1, 1.05)
+    place.set_xlabel(axis)
+    if names:
+        place.legend()
+
+
+def _draw_cc(figure: Any, table: Table) -> None:
+    place = figure.subplots()
+    place.hist(table["cc"], bins=min(50, max(5, len(table) // 10)))
+    place.set(xlabel="cc", ylabel="particles", title=f"{len(table)} particles")

@@ -1,0 +1,50 @@
+"""What can be wrong: a fault found by a check, an error that stops a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+Key = tuple[str | int, ...]
+
+
+class EngineError(Exception):
+    """Something a user can put right. Its text says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a project, found before anything runs.
+
+    key is the path of the TOML key, array positions counted from 0: ("rounds", 1, "cone", "step_deg").
+    line and column count from 1; both are 0 while the fault has not been placed in a file.
+    """
+
+    key: Key
+    what: str
+    advice: str = ""
+    path: Path | None = None
+    line: int = 0
+    column: int = 0
+
+    def placed(self, path: Path, line: int, column: int) -> Fault:
+        return replace(self, path=path, line=line, column=column)
+
+    def __str__(self) -> str:
+        where = f"{self.path}:{self.line}:{self.column}: " if self.path else ""
+        key = f"{key_text(self.key)}: " if self.key else ""
+        advice = f" ({self.advice})" if self.advice else ""
+        return f"{where}{key}{self.what}{advice}"
+
+
+def key_text(key: Key) -> str:
+    """The key as people say it, tables of an array counted from 1: `rounds no. 2: cone.step_deg`."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f" no. {part + 1}:"
+        elif text.endswith(":"):
+            text += f" {part}"
+        else:
+            text += f".{part}" if text else part
+    return text.rstrip(":")

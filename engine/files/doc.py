@@ -1,0 +1,35 @@
+"""Table maps (.doc): lines of a number and a path, telling which tomogram file a value of the column `tomo` means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.faults import EngineError
+from engine.files.raw import text_of, write_text
+
+
+def read_table_map(path: str | Path) -> dict[int, Path]:
+    """Tomogram number to file, as written: relative paths stay so.
+
+    A line of another form or a number that is there twice is an EngineError.
+    """
+    path = Path(path)
+    found: dict[int, Path] = {}
+    for line, text in enumerate(text_of(path, "a table map").splitlines(), start=1):
+        words = text.split(maxsplit=1)
+        if not words:
+            continue
+        if len(words) < 2 or not words[0].isdecimal():
+            raise EngineError(f"{path}:{line}: {text[:60]!r} is not a number and a path; write `3 tomograms/TS_03.rec`")
+        if int(words[0]) in found:
+            raise EngineError(f"{path}:{line}: tomogram {words[0]} is there twice; remove one line")
+        found[int(words[0])] = Path(words[1].strip())
+    if not found:
+        raise EngineError(f"{path}: names no tomogram; write lines such as `3 tomograms/TS_03.rec`")
+    return found
+
+
+def write_table_map(tomograms: Mapping[int, Path], path: str | Path) -> None:
+    """Writes one line per tomogram, in ascending order."""
+    write_text("".join(f"{number} {tomograms[number]}\n" for number in sorted(tomograms)), Path(path))

@@ -1,0 +1,37 @@
+"""NumPy files of one 3-D array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.data import Volume
+from engine.faults import EngineError
+from engine.files.raw import reading, writing
+
+
+def read_npy(path: Path) -> Volume:
+    """The array, zyx; its pixel size is 0. Arrays that are not 3-D and real are EngineErrors."""
+    with reading(path, "a NumPy array"):
+        return Volume(np.array(_mapped(path), dtype=np.float32))
+
+
+def npy_shape(path: Path) -> tuple[int, int, int]:
+    """The shape zyx, without reading voxels."""
+    with reading(path, "a NumPy array"):
+        z, y, x = _mapped(path).shape
+        return z, y, x
+
+
+def write_npy(volume: Volume, path: Path) -> None:
+    """Writes the voxels as float32; pixel size and origin have no place in the format and are left out."""
+    with writing(path), path.open("wb") as stream:
+        np.save(stream, np.ascontiguousarray(volume.data, dtype=np.float32))
+
+
+def _mapped(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.ndim != 3 or array.dtype.kind not in "biuf" or not array.size:
+        raise EngineError(f"{path}: holds {array.dtype} of shape {array.shape}; a volume is 3-D and real")
+    return array

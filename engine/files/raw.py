@@ -1,0 +1,139 @@
+"""Bytes and text of a file, plain or packed (.gz, .bz2), and one EngineError for whatever is wrong with it."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import math
+import struct
+import tokenize
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from engine.faults import EngineError
+
+PACKED = (".gz", ".bz2")
+
+# Foreign parsers document no exceptions: this is what they were seen to throw on truncated, garbled and wrong files.
+_THROWN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    csv.Error,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+)
+
+
+def ending(path: Path) -> str:
+    """The lower-case ending that tells the format: `.star` for both `a.star` and `a.STAR.gz`."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix in PACKED else suffix
+
+
+@contextmanager
+def reading(path: Path, form: str) -> Iterator[None]:
+    """Around a parser: whatever it throws becomes one EngineError that names the file and the expected form."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise EngineError(f"{path}: no such file; check the name and the folder") from error
+    except PermissionError as error:
+        raise EngineError(f"{path}: may not be read; ask its owner for the right to read it") from error
+    except IsADirectoryError as error:
+        raise EngineError(f"{path}: is a folder where {form} was expected; give a file") from error
+    except _THROWN as error:
+        reason = str(error).strip() or type(error).__name__
+        raise EngineError(
+            f"{path}: cannot be read as {form} ({reason}); check that the file is complete and its ending true"
+        ) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around a writer: a folder that is not there, a full disk and the like become one EngineError."""
+    try:
+        with np.errstate(over="ignore"):  # the deviation of very large voxels, in float32, is inf
+            yield
+    except FileNotFoundError as error:
+        raise EngineError(f"{path}: cannot be written, its folder does not exist; make the folder first") from error
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """The first bytes of a file, unpacked; fewer when the file is shorter."""
+    with _opened(path) as stream:
+        return stream.read(count)
+
+
+def text_of(path: Path, form: str) -> str:
+    """The whole text of a UTF-8 file, unpacked. A file that is not text is an EngineError."""
+    with reading(path, form), _opened(path) as stream:
+        content = stream.read()
+    if b"\0" in content:
+        raise EngineError(f"{path}: is not text, so it is not {form}; check that the ending is true")
+    with reading(path, form):
+        return content.decode("utf-8-sig")
+
+
+def write_text(text: str, path: Path) -> None:
+    """Writes UTF-8 with LF line ends on every system."""
+    with writing(path):
+        path.write_bytes(text.encode())
+
+
+def check_length(path: Path, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """EngineError when a plain file is shorter than its header says. A packed one is measured when it is unpacked."""
+    if path.suffix.lower() not in PACKED:
+        _refuse_short(path, path.stat().st_size, offset, dtype, shape)
+
+
+def voxels(path: Path, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """The array that starts at a byte offset, as float32 of the given shape; EngineError when bytes are missing."""
+    count = math.prod(shape)
+    if path.suffix.lower() in PACKED:
+        with _opened(path) as stream:
+            content = stream.read()
+        _refuse_short(path, len(content), offset, dtype, shape)
+        found = np.frombuffer(content, dtype, count, offset)
+    else:
+        check_length(path, offset, dtype, shape)
+        found = np.fromfile(path, dtype, count, offset=offset)
+    with np.errstate(over="ignore"):
+        return np.require(found.reshape(shape), dtype=np.float32, requirements=["C", "W"])
+
+
+def _refuse_short(path: Path, size: int, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    wanted = offset + math.prod(shape) * dtype.itemsize
+    if size < wanted:
+        box = " x ".join(str(n) for n in reversed(shape))
+        raise EngineError(
+            f"{path}: holds {size} bytes where its header ({box} voxels of {dtype.name}) asks for {wanted}; "
+            "it was cut short or is no such file: fetch it again"
+        )
+
+
+def _opened(path: Path) -> BinaryIO:
+    match path.suffix.lower():
+        case ".gz":
+            return cast(BinaryIO, gzip.open(path, "rb"))
+        case ".bz2":
+            return cast(BinaryIO, bz2.open(path, "rb"))
+        case _:
+            return path.open("rb")

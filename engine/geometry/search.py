@@ -1,0 +1,147 @@
+"""The angular search: which rotations are tried around a pose, level after level.
+
+Ranges are full apertures, as in Dynamo: a cone of 60 deg reaches 30 deg from the present axis, 360 is the whole sphere,
+and 0 is no search. A tried rotation is R_old G with G = direction azimuth: turn the template about its own z, then lean
+that axis over without further twist.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from engine.geometry import euler
+
+Flip = Literal["none", "first-level", "every-level"]
+
+SAME_ROTATION = 1e-6
+"""Rotations are one when their matrices differ by less than this (Frobenius norm)."""
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Search:
+    """Ranges and steps of one level, in degrees, and on which levels the turned-over poses are tried as well."""
+
+    cone_range_deg: float
+    cone_step_deg: float
+    azimuth_range_deg: float
+    azimuth_step_deg: float
+    cone_flip: Flip = "none"
+    azimuth_flip: Flip = "none"
+
+
+def cone_directions(range_deg: float, step_deg: float) -> np.ndarray:
+    """(n, 3, 3) rotations without twist that lean z towards each direction of the cone; the identity first.
+
+    Rings lie step_deg apart up to half of range_deg. On a ring neighbours are at most step_deg apart over the sphere:
+    cos(interval) = (cos(step) - cos^2(ring)) / sin^2(ring), rounded up to whole sectors. A ring narrower than
+    one step, and the far pole, have one direction.
+    """
+    _check_step(range_deg, step_deg)
+    if range_deg <= 0:
+        return np.eye(3)[None]
+    n_rings = math.floor(min(range_deg, 360.0) / 2.0 / step_deg + _ROUNDING)
+    rings = [_ring(number * step_deg, step_deg) for number in range(n_rings + 1)]
+    return euler.matrices(np.concatenate(rings))
+
+
+def azimuths(range_deg: float, step_deg: float) -> np.ndarray:
+    """(n, 3, 3) rotations about z by 0, +step, -step, ... up to half of range_deg; the identity first.
+
+    At 360 the two ends are the same and one is dropped.
+    """
+    _check_step(range_deg, step_deg)
+    if range_deg <= 0:
+        return np.eye(3)[None]
+    n_steps = math.floor(min(range_deg, 360.0) / 2.0 / step_deg + _ROUNDING)
+    degrees = [0.0]
+    for number in range(1, n_steps + 1):
+        degrees += [number * step_deg, -number * step_deg]
+    if n_steps and degrees[-1] <= -180.0 + _ROUNDING:
+        degrees.pop()
+    return euler.about_z(np.radians(degrees))
+
+
+def rotations(search: Search, level: int = 0) -> np.ndarray:
+    """(K, 3, 3) different rotations G to be tried as R_old G, the identity first.
+
+    level, from 0, decides only about the flips: cone_flip adds the antipodal cone (G Rx(180)), azimuth_flip adds
+    azimuths half a turn away. A full sphere or a full circle has them already, and gets none.
+    """
+    directions = cone_directions(search.cone_range_deg, search.cone_step_deg)
+    turns = azimuths(search.azimuth_range_deg, search.azimuth_step_deg)
+    cone_flips = _flips(search.cone_flip, level) and search.cone_range_deg < 360
+    azimuth_flips = _flips(search.azimuth_flip, level) and search.azimuth_range_deg < 360
+    if azimuth_flips:
+        turns = np.concatenate([turns, turns @ np.diag([-1.0, -1.0, 1.0])])
+    if cone_flips:
+        directions = np.concatenate([directions, directions @ np.diag([1.0, -1.0, -1.0])])
+    found = (directions[:, None] @ turns[None]).reshape(-1, 3, 3)
+    return _different(found) if cone_flips or azimuth_flips else found
+
+
+def levels(search: Search, n_further: int, factor: float) -> list[Search]:
+    """The search itself, then n_further finer ones: range = factor times the step before, step halved.
+
+    Each is centred on the best pose of the one before. A range of 0 stays 0.
+    """
+    found = [search]
+    for _ in range(n_further):
+        found.append(_finer(found[-1], factor))
+    return found
+
+
+def n_rotations(search: Search, n_further: int, factor: float) -> int:
+    """The number of rotations tried for one particle, all levels together."""
+    return sum(len(rotations(part, level)) for level, part in enumerate(levels(search, n_further, factor)))
+
+
+def _ring(ring_deg: float, step_deg: float) -> np.ndarray:
+    """(n, 3) triplets (t, ring, -t) of the rotations Rz(-t) Rx(-ring) Rz(t), which do not twist."""
+    if ring_deg < _ROUNDING:
+        return np.zeros((1, 3))
+    sectors = _n_sectors(ring_deg, step_deg)
+    around = np.arange(sectors) * 360.0 / sectors
+    return np.stack([around, np.full(sectors, ring_deg), -around], axis=-1)
+
+
+def _n_sectors(ring_deg: float, step_deg: float) -> int:
+    from_far_pole_deg = 180.0 - ring_deg
+    if min(ring_deg, from_far_pole_deg) * 2.0 < min(step_deg, 180.0) - _ROUNDING:
+        return 1
+    cos_ring, sin_ring = math.cos(math.radians(ring_deg)), math.sin(math.radians(ring_deg))
+    cos_interval = (math.cos(math.radians(step_deg)) - cos_ring**2) / sin_ring**2
+    interval_deg = math.degrees(math.acos(max(-1.0, min(1.0, cos_interval))))
+    return math.ceil(360.0 / interval_deg - _ROUNDING)
+
+
+def _finer(search: Search, factor: float) -> Search:
+    return replace(
+        search,
+        cone_range_deg=factor * search.cone_step_deg if search.cone_range_deg > 0 else 0.0,
+        cone_step_deg=search.cone_step_deg / 2.0,
+        azimuth_range_deg=factor * search.azimuth_step_deg if search.azimuth_range_deg > 0 else 0.0,
+        azimuth_step_deg=search.azimuth_step_deg / 2.0,
+    )
+
+
+def _flips(flip: Flip, level: int) -> bool:
+    return flip == "every-level" or (flip == "first-level" and level == 0)
+
+
+def _different(matrices: np.ndarray) -> np.ndarray:
+    """The matrices in their order, without those equal to an earlier one."""
+    pairs = cKDTree(matrices.reshape(-1, 9)).query_pairs(SAME_ROTATION, output_type="ndarray")
+    kept = np.ones(len(matrices), dtype=bool)
+    kept[pairs[:, 1]] = False
+    return matrices[kept]
+
+
+def _check_step(range_deg: float, step_deg: float) -> None:
+    if range_deg > 0 and not step_deg > 0:
+        raise ValueError(f"a range of {range_deg} deg needs a step above 0, got {step_deg}")

@@ -1,0 +1,149 @@
+"""Averaging: particles are turned back into the reference's frame and summed in Fourier space, with what they measured.
+
+Each measured coefficient v of a particle goes, times its phase, to the eight voxels around R^-1 k; its weight goes to the
+same places in a second sum. Their quotient is the Fourier-compensated average.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from engine.devices import namespace
+from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
+from engine.kernels.wedge import Wedge, measured
+
+FLOOR = 1e-3
+"""Weights below this share of their shell's mean are not divided by: nothing there but interpolation's tails."""
+
+
+@dataclass(frozen=True, eq=False)
+class FourierSum:
+    """Sums over particles on a half spectrum (n, n, n // 2 + 1): values complex128, weights float64."""
+
+    values: Any
+    weights: Any
+
+    def __add__(self, other: FourierSum) -> FourierSum:
+        return FourierSum(self.values + other.values, self.weights + other.weights)
+
+
+def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
+    """A sum of no particles."""
+    shape = (box_px, box_px, box_px // 2 + 1)
+    return FourierSum(xp.zeros(shape, dtype=xp.complex128), xp.zeros(shape, dtype=xp.float64))
+
+
+@lru_cache(maxsize=16)
+def _frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measured frequencies k (3, n) below Nyquist, their places in a half spectrum, and 1/2 for those stored twice."""
+    k = half_frequencies(box_px)
+    reach = (box_px - 1) // 2
+    inside = ((k**2).sum(axis=-1) <= reach**2) & measured(k, wedge)
+    places = np.flatnonzero(inside)
+    chosen = k.reshape(-1, 3)[places].T
+    return np.ascontiguousarray(chosen), places, np.where(chosen[0] == 0, 0.5, 1.0).astype(np.float32)
+
+
+def inserted(
+    total: FourierSum, half_spectrum: Any, wedge: Wedge, rotation: np.ndarray, shift_xyz_px: np.ndarray
+) -> FourierSum:
+    """The sum with one more particle, whose pose is (rotation template to particle, shift in px).
+
+    half_spectrum: the particle's, phases about the box centre. Trilinear insertion.
+    """
+    xp = namespace(half_spectrum)
+    n = half_spectrum.shape[0]
+    k, places, once = (xp.asarray(part) for part in _frequencies(n, wedge))
+    turn = xp.asarray(np.asarray(shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
+    values = half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
+    x, y, z = xp.asarray(np.asarray(rotation).T, dtype=xp.float32) @ k
+    sign = xp.where(x < 0, xp.float32(-1), xp.float32(1))
+    x, y, z = x * sign, y * sign, z * sign
+    imaginary = values.imag * sign
+    x0, y0, z0 = xp.floor(x), xp.floor(y), xp.floor(z)
+    fx, fy, fz = x - x0, y - y0, z - z0
+    x0, y0, z0 = x0.astype(xp.int64), y0.astype(xp.int64), z0.astype(xp.int64)
+    voxels, weights = [], []
+    for dz, wz in ((0, 1 - fz), (1, fz)):
+        for dy, wy in ((0, 1 - fy), (1, fy)):
+            row = (((z0 + dz) % n) * n + (y0 + dy) % n) * (n // 2 + 1) + x0
+            plane = wz * wy * once
+            for dx, wx in ((0, 1 - fx), (1, fx)):
+                voxels.append(row + dx)
+                weights.append(plane * wx)
+    voxel = xp.concatenate(voxels)
+    weight = xp.concatenate(weights)
+    size = total.weights.size
+
+    def gathered(amounts: Any) -> Any:
+        return xp.bincount(voxel, weights=amounts, minlength=size).reshape(total.weights.shape)
+
+    summed = gathered(weight * xp.tile(values.real, 8)) + 1j * gathered(weight * xp.tile(imaginary, 8))
+    return FourierSum(total.values + summed, total.weights + gathered(weight))
+
+
+def completed(total: FourierSum) -> FourierSum:
+    """The sum with its kx = 0 plane made whole: what was put on one side of it belongs to both."""
+    values, weights = total.values.copy(), total.weights.copy()
+    values[:, :, 0] += namespace(values).conj(_opposite(total.values[:, :, 0]))
+    weights[:, :, 0] += _opposite(total.weights[:, :, 0])
+    return FourierSum(values, weights)
+
+
+def _opposite(plane: Any) -> Any:
+    """The plane with ky, kz negated, zero frequency staying in the corner."""
+    xp = namespace(plane)
+    return xp.roll(plane[::-1, ::-1], (1, 1), axis=(0, 1))
+
+
+def compensated(total: FourierSum, minimum_weight: float = 0.0) -> Any:
+    """The average (n, n, n) float32: each Fourier voxel divided by the weight that reached it.
+
+    total must be `completed`. Voxels with less than minimum_weight, or FLOOR of their shell's mean, become 0.
+    """
+    xp = namespace(total.values)
+    n = total.values.shape[0]
+    floor = xp.maximum(FLOOR * _shell_means(total.weights)[_shell_numbers(n, xp)], minimum_weight)
+    enough = (total.weights >= floor) & (total.weights > 0)
+    quotient = xp.where(enough, total.values / xp.where(enough, total.weights, 1), 0)
+    return from_spectrum(quotient.astype(xp.complex64), n) / _droop(n, xp)
+
+
+def raw(total: FourierSum, n_particles: int) -> Any:
+    """The plain mean of the turned-back particles (n, n, n) float32, nothing compensated. total must be `completed`."""
+    xp = namespace(total.values)
+    n = total.values.shape[0]
+    return from_spectrum((total.values / max(n_particles, 1)).astype(xp.complex64), n) / _droop(n, xp)
+
+
+def merged(averages: list[Any], weights: list[Any]) -> tuple[Any, Any]:
+    """The compensated average of several sets from their compensated averages and Fourier weights, and its weight."""
+    xp = namespace(averages[0])
+    n = averages[0].shape[0]
+    droop = _droop(n, xp)
+    values = sum(spectrum(average * droop) * weight for average, weight in zip(averages, weights, strict=True))
+    total = sum(weights)
+    safe = xp.where(total > 0, total, 1)
+    return from_spectrum(xp.where(total > 0, values / safe, 0).astype(xp.complex64), n) / droop, total
+
+
+def _droop(n: int, xp: Any) -> Any:
+    """The sinc^2 by which trilinear insertion dims a box towards its faces, (n, n, n) float32."""
+    line = (xp.sinc((xp.arange(n) - n // 2) / n) ** 2).astype(xp.float32)
+    return line[:, None, None] * line[None, :, None] * line
+
+
+def _shell_numbers(n: int, xp: Any) -> Any:
+    k = xp.asarray(half_frequencies(n))
+    return xp.rint(xp.sqrt((k**2).sum(axis=-1))).astype(xp.int64)
+
+
+def _shell_means(weights: Any) -> Any:
+    xp = namespace(weights)
+    shell = _shell_numbers(weights.shape[0], xp).ravel()
+    count = xp.bincount(shell)
+    return xp.bincount(shell, weights=weights.ravel()) / xp.maximum(count, 1)

@@ -1,0 +1,35 @@
+"""Moving densities in real space: a box turned about its centre and shifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.devices import namespace, ndimage
+
+
+def moved(volume: Any, rotation: Any, shift_xyz_px: Any = (0.0, 0.0, 0.0), order: int = 3) -> Any:
+    """The cubic box turned by rotation about its centre n // 2, then shifted: out(x) = in(R^-1 (x - c - d) + c).
+
+    rotation: (3, 3) acting on xyz columns. order: of the interpolating spline. What comes from outside the box is 0.
+    """
+    xp = namespace(volume)
+    centre = volume.shape[-1] // 2
+    back_zyx = np.asarray(rotation, dtype=np.float64).T[::-1, ::-1]
+    shift_zyx = np.asarray(shift_xyz_px, dtype=np.float64)[::-1]
+    offset = centre - back_zyx @ (centre + shift_zyx)
+    return (
+        ndimage(volume)
+        .affine_transform(volume, xp.asarray(back_zyx), offset=xp.asarray(offset), order=order, mode="constant")
+        .astype(xp.float32, copy=False)
+    )
+
+
+def symmetrized(volume: Any, operators: np.ndarray) -> Any:
+    """The mean of the box turned by every operator (k, 3, 3), cubic spline; the identity alone gives the box as it is."""
+    total = namespace(volume).zeros_like(volume, dtype=np.float64)
+    for operator in operators:
+        is_identity = np.allclose(operator, np.eye(3), atol=1e-9)
+        total += volume if is_identity else moved(volume, operator)
+    return (total / len(operators)).astype(np.float32)

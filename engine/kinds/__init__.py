@@ -1,0 +1,33 @@
+"""Kinds of project: each offers Project (the form), ITEMS, check and unfold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, cast
+
+from engine.faults import Fault
+from engine.kinds import alignment, average, comparison, extraction, phantom
+from engine.kinds.form import Look, ProjectForm
+from engine.step import Step
+
+
+class Kind(Protocol):
+    """What a kind's module offers, and all that is looked for."""
+
+    Project: type[ProjectForm]
+    ITEMS: Mapping[str, str]
+
+    def check(self, project: Any, look: Look) -> Iterator[Fault]:
+        """The sense that one field alone cannot show."""
+
+    def unfold(self, project: Any) -> list[Step]:
+        """The project's steps in order: pure, no files, no clock, no device."""
+
+
+KINDS: dict[str, Kind] = {
+    "alignment": cast(Kind, alignment),
+    "average": cast(Kind, average),
+    "comparison": cast(Kind, comparison),
+    "extraction": cast(Kind, extraction),
+    "phantom": cast(Kind, phantom),
+}

@@ -1,0 +1,134 @@
+"""One iteration: every particle is aligned to the reference, the good ones are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from engine.data import Particles, Table, Volume
+from engine.devices import Work
+from engine.geometry import euler, search, symmetry
+from engine.kernels.fourier import spectrum
+from engine.kernels.rotate import symmetrized
+from engine.kernels.wedge import Wedge
+from engine.kinds.alignment.particle import Matter, Pose, Region, align_one, prepared
+from engine.kinds.alignment.select import select
+from engine.kinds.averaging import averages, chunks, parity_fsc, summed, wedges
+from engine.kinds.form import Form, Round
+from engine.step import Outputs
+
+
+class Iterate(Form):
+    """What an iteration needs to know."""
+
+    round: Round
+    half: Literal["none", "odd", "even"]
+
+
+def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs:
+    """The table of new poses, the averages and their FSC."""
+    particles: Particles = inputs["particles"]
+    table: Table = inputs["table"]
+    reference: Volume = inputs["reference"]
+    origin: Table = inputs.get("origin", table)
+    mask: np.ndarray = inputs["mask"].data
+    symmetric = symmetrized(reference.data, symmetry.operators(settings.round.symmetry))
+    aligned = align(particles, table, origin, symmetric, mask, settings.round, reference.pixel_size_A, work)
+    chosen = select(aligned, settings.round.select)
+    sums = summed(particles, chosen, mask, work)
+    return {
+        "table": chosen,
+        **averages(sums.all, reference.pixel_size_A, settings.round.symmetry),
+        "refs/001/fsc": parity_fsc(sums.odd, sums.even, inputs["fsc_mask"], settings.half),
+        "summary": summary(table, chosen),
+    }
+
+
+def align(
+    particles: Particles,
+    table: Table,
+    origin: Table,
+    reference: np.ndarray,
+    mask: np.ndarray,
+    settings: Round,
+    pixel_size_A: float,
+    work: Work,
+) -> Table:
+    """The table with the best pose and its cc for every row that takes part (aligned = 1)."""
+    high, low = settings.bandpass.shells(particles.box_px, pixel_size_A)
+    rows = np.flatnonzero(table["aligned"] == 1)
+    samplings = wedges(table)
+
+    def matter() -> dict[Wedge, Matter]:
+        device_reference, device_mask = work.array(reference), work.array(mask)
+        return {
+            wedge: prepared(device_reference, device_mask, wedge, high, low)
+            for wedge in sorted(set(samplings), key=repr)
+        }
+
+    matter_here = work.once_per_device(matter)
+    rotations, d = euler.matrices(table.angles), table.shifts_xyz_px
+    centres = shift_centres(table, origin, settings)
+    plan = [
+        search.rotations(part, level)
+        for level, part in enumerate(
+            search.levels(angular_search(settings), settings.refine.levels, settings.refine.factor)
+        )
+    ]
+
+    def aligned(job: range) -> list[Pose]:
+        poses = []
+        for row in (rows[number] for number in job):
+            region = Region(centres[row], rotations[row], settings.shifts, particles.box_px)
+            here = matter_here()[samplings[row]]
+            half_spectrum = spectrum(work.array(particles.read(int(table.tags[row]))))
+            poses.append(align_one(half_spectrum, here, rotations[row], d[row], region, plan))
+        return poses
+
+    found: list[Pose] = []
+    for part in work.map(aligned, chunks(len(rows), work.chunk)):
+        found += part
+        work.progress(len(found), len(rows))
+    return with_found(table, rows, found)
+
+
+def angular_search(settings: Round) -> search.Search:
+    """The round's first level."""
+    cone, azimuth = settings.cone, settings.azimuth
+    return search.Search(cone.range_deg, cone.step_deg, azimuth.range_deg, azimuth.step_deg, cone.flip, azimuth.flip)
+
+
+def shift_centres(table: Table, origin: Table, settings: Round) -> np.ndarray:
+    """The centre of each row's allowed shifts, (n, 3) px."""
+    if settings.shifts.origin in ("box-centre", "unlimited"):
+        return np.zeros((len(table), 3))
+    order = np.argsort(origin.tags, kind="stable")
+    return origin.shifts_xyz_px[order[np.searchsorted(origin.tags[order], table.tags)]]
+
+
+def with_found(table: Table, rows: np.ndarray, found: Sequence[Pose]) -> Table:
+    """The table with the poses of these rows, and how far each moved."""
+    angles, d, cc = table.angles, table.shifts_xyz_px, np.array(table["cc"])
+    for row, pose in zip(rows, found, strict=True):
+        angles[row], d[row], cc[row] = euler.angles(pose.rotation), pose.shift_xyz_px, pose.cc
+    return table.with_poses(angles, d).with_columns(
+        cc=cc,
+        dshift=np.linalg.norm(d - table.shifts_xyz_px, axis=1),
+        daxis=euler.axis_change_deg(table.angles, angles),
+        dnarot=euler.azimuth_change_deg(table.angles, angles),
+        dcc=cc - table["cc"],
+    )
+
+
+def summary(before: Table, after: Table) -> dict[str, Any]:
+    """The numbers a person wants to see of an iteration."""
+    aligned = after.where(after["aligned"] == 1)
+    return {
+        "particles": len(after),
+        "averaged": int(after["averaged"].sum()),
+        "mean cc": float(aligned["cc"].mean()) if len(aligned) else 0.0,
+        "median shift change (px)": float(np.median(aligned["dshift"])) if len(aligned) else 0.0,
+        "median axis change (deg)": float(np.median(aligned["daxis"])) if len(aligned) else 0.0,
+    }

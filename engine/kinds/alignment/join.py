@@ -1,0 +1,47 @@
+"""Two half-sets that were aligned on their own become one table, one average, and an FSC that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.data import Table, Volume
+from engine.devices import Work
+from engine.geometry import symmetry
+from engine.kernels import average, fsc
+from engine.kernels.rotate import symmetrized
+from engine.kinds.averaging import fsc_curve
+from engine.kinds.form import Form
+from engine.step import Outputs
+
+
+class Join(Form):
+    """What joining needs to know."""
+
+    symmetry: str
+
+
+def join(settings: Join, inputs: Mapping[str, Any], work: Work) -> Outputs:
+    """The rows of both halves in the order of their tags, their common average, and the FSC between them."""
+    table: Table = inputs["odd_table"].joined(inputs["even_table"]).sorted_by("tag")
+    odd, even, fsc_mask = inputs["odd_average"], inputs["even_average"], inputs["fsc_mask"]
+    merged, weight = average.merged([odd.data, even.data], [inputs["odd_weight"], inputs["even_weight"]])
+    curve = fsc.fsc(odd.data, even.data, fsc_mask.data)
+    pixel_size_A, box_px = odd.pixel_size_A, odd.data.shape[-1]
+    stored = fsc_curve(curve, box_px, pixel_size_A, "half-sets aligned on their own", gold_standard=True)
+    operators = symmetry.operators(settings.symmetry)
+    return {
+        "table": table,
+        "refs/001/average": Volume(np.asarray(merged), pixel_size_A),
+        "refs/001/average_symmetrized": Volume(symmetrized(merged, operators), pixel_size_A),
+        "refs/001/fourier_weight": np.asarray(weight, dtype=np.float32),
+        "refs/001/fsc": stored,
+        "summary": {
+            "particles": len(table),
+            "averaged": int(table["averaged"].sum()),
+            "mean cc": float(table["cc"][table["aligned"] == 1].mean()),
+            "resolution at FSC 0.143 (A)": stored.notes["resolution_at_0.143_A"],
+        },
+    }

@@ -1,0 +1,125 @@
+"""The first steps of an alignment: the starting table, the masks, the starting reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from engine.data import Half, Particles, Table, Volume
+from engine.devices import Work
+from engine.faults import EngineError
+from engine.kernels import average
+from engine.kinds import masks, sense
+from engine.kinds.alignment.form import Masks
+from engine.kinds.averaging import bad_tags, summed, without
+from engine.kinds.form import Form
+from engine.step import Outputs
+
+HalfName = Literal["odd", "even"]
+
+
+class Start(Form):
+    """What the first step needs to know."""
+
+    pixel_size_A: float | None
+    masks: Masks
+    halves: Literal["none", "parity", "region"]
+
+
+def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
+    """The table with half-sets and bad particles marked, the masks, and the starting reference."""
+    particles: Particles = inputs["particles"]
+    table: Table = inputs["table"]
+    sense.missing_tags(table, particles.tags)
+    pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
+    bad = bad_tags(particles, table.tags.tolist(), work)
+    table = with_halves(without(table, bad), settings.halves)
+    table = table.with_columns(ref=1, apix=pixel_size_A)
+    box_px = particles.box_px
+    mask = masks.build(settings.masks.alignment, box_px, pixel_size_A, inputs.get("alignment"))
+    fsc_mask = mask
+    if settings.masks.fsc is not None:
+        fsc_mask = masks.build(settings.masks.fsc, box_px, pixel_size_A, inputs.get("fsc"))
+    reference = starting_reference(particles, table, mask, inputs.get("template"), work)
+    return {
+        "table": table,
+        "starting_table": table,
+        "mask": Volume(mask, pixel_size_A),
+        "fsc_mask": Volume(fsc_mask, pixel_size_A),
+        "refs/001/average": Volume(reference, pixel_size_A),
+        "refs/001/starting_reference": Volume(reference, pixel_size_A),
+        "summary": {
+            "particles": len(table),
+            "taking part": int(table["averaged"].sum()),
+            "excluded: no numbers or constant": ", ".join(map(str, bad)) or "none",
+            "pixel size (A)": pixel_size_A,
+            "box (px)": box_px,
+        },
+    }
+
+
+def with_halves(table: Table, halves: Literal["none", "parity", "region"]) -> Table:
+    """The table with its column `half` filled; one that is filled already is kept: halves are set once."""
+    if halves == "none" or (table["half"] != Half.NONE).all():
+        return table
+    if halves == "parity":
+        return table.with_columns(half=np.where(table.tags % 2 == 1, Half.ODD, Half.EVEN))
+    half = np.full(len(table), float(Half.NONE))
+    members = {Half.ODD: 0, Half.EVEN: 0}
+    regions, region_of, sizes = np.unique(
+        np.column_stack([table["tomo"], table["reg"]]), axis=0, return_inverse=True, return_counts=True
+    )
+    if len(regions) < 2:
+        raise EngineError('halves = "region" needs two regions or more (column reg); the table has one: use "parity"')
+    for region in np.argsort(-sizes, kind="stable"):
+        smaller = min(members, key=lambda name: members[name])
+        half[region_of.ravel() == region] = smaller
+        members[smaller] += int(sizes[region])
+    return table.with_columns(half=half)
+
+
+def starting_reference(
+    particles: Particles, table: Table, mask: np.ndarray, template: Volume | None, work: Work
+) -> np.ndarray:
+    """The template's voxels, or the average of the table when there is none. (n, n, n) float32."""
+    if template is None:
+        return np.asarray(average.compensated(summed(particles, table, mask, work).all))
+    if template.shape_zyx != (particles.box_px,) * 3:
+        raise EngineError(
+            f"the template has shape {template.shape_zyx} (zyx), the particles have {particles.box_px} px "
+            "(resample the template)"
+        )
+    if not np.isfinite(template.data).all() or template.data.std() == 0:
+        raise EngineError("the template is constant or holds voxels that are no numbers (give another template)")
+    return template.data
+
+
+class HalfStart(Form):
+    """Which half-set a run belongs to, and whether a template was given."""
+
+    half: HalfName
+    has_template: bool
+
+
+def start_half(settings: HalfStart, inputs: Mapping[str, Any], work: Work) -> Outputs:
+    """The rows of one half-set and its own starting reference: the template, or the average of these rows."""
+    table: Table = inputs["table"]
+    wanted = Half.ODD if settings.half == "odd" else Half.EVEN
+    table = table.where(table["half"] == wanted)
+    if not table["averaged"].any():
+        raise EngineError(
+            f"the {settings.half} half-set has no particle that takes part (check data.halves and the table)"
+        )
+    average_all: Volume = inputs["reference"]
+    template = average_all if settings.has_template else None
+    reference = starting_reference(inputs["particles"], table, inputs["mask"].data, template, work)
+    volume = Volume(reference, average_all.pixel_size_A)
+    return {
+        "table": table,
+        "starting_table": table,
+        "refs/001/average": volume,
+        "refs/001/starting_reference": volume,
+        "summary": {"particles": len(table), "taking part": int(table["averaged"].sum())},
+    }

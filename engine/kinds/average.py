@@ -1,0 +1,150 @@
+"""average: the particles of a table, turned back and summed, with Fourier compensation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from engine.data import Half, Particles, Table, Volume
+from engine.devices import Work
+from engine.faults import Fault
+from engine.geometry import symmetry
+from engine.kernels import average as kernel
+from engine.kernels import fsc
+from engine.kernels.rotate import symmetrized
+from engine.kinds import masks, sense
+from engine.kinds.averaging import bad_tags, fsc_curve, summed, without
+from engine.kinds.form import Form, Look, OptionalMask, ParticlesReference, ProjectForm, TableReference, reads
+from engine.step import Cost, Outputs, Step
+
+
+class Data(Form):
+    """What is read."""
+
+    particles: ParticlesReference = Field(
+        description="An address, or a path: folder of .em/.mrc, .star list, .h5, .mrc stack"
+    )
+    table: TableReference = Field(description="An address, or .tbl / .star / .csv")
+    pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A; omitted: the particles'")
+
+
+class Masks(Form):
+    """Masks, in the frame of the average."""
+
+    normalisation: OptionalMask = Field(
+        default=None,
+        description="Each particle gets mean 0 and deviation 1 inside; omitted: inside the box. Dynamo: nmask",
+    )
+    fsc: OptionalMask = Field(default=None, description="Mask of the FSC; omitted: a ball that fills the box")
+
+
+class Averaging(Form):
+    """How the sum is made."""
+
+    fourier_compensation: bool = Field(
+        default=True, description="Divide each Fourier voxel by what contributed to it. Dynamo: fc"
+    )
+    minimum_particles: float = Field(
+        default=1.0, ge=0, description="Fourier voxels with fewer contributions are 0. Dynamo: fmin"
+    )
+    symmetry: str = Field(default="C1", description="Symmetry of the item average_symmetrized: Cn or Dn. Dynamo: sym")
+
+
+class Project(ProjectForm):
+    """The average of a table's particles."""
+
+    data: Data = Field(description="What is read")
+    masks: Masks = Field(default=Masks(), description="Masks in the frame of the average")
+    average: Averaging = Field(default=Averaging(), description="How the sum is made")
+
+
+ITEMS = {
+    "average": "the average, Fourier compensated if asked",
+    "average_symmetrized": "the average with its symmetry imposed",
+    "average_raw": "the plain sum over the number of particles",
+    "fourier_weight": "number of particles that contributed to each Fourier voxel",
+    "fsc": "FSC between the averages of the odd and the even particles (or half-sets)",
+    "table": "the table that was averaged",
+    "summary": "what was averaged",
+}
+
+
+def check(project: Project, look: Look) -> Iterator[Fault]:
+    """What is wrong between the project and its data."""
+    data = project.data
+    particles, table = look.particles(data.particles), look.table(data.table)
+    yield from sense.table_and_particles(table, particles, ("data", "table"))
+    yield from sense.symmetry_name(project.average.symmetry, ("average", "symmetry"))
+    box_px, pixel_size_A = None, data.pixel_size_A
+    if particles:
+        yield from sense.pixel_size(data.pixel_size_A, particles.pixel_size_A, ("data", "pixel_size_A"))
+        box_px = particles.box_px
+        if table is not None:
+            pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
+    for name in ("normalisation", "fsc"):
+        yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
+
+
+def unfold(project: Project) -> list[Step]:
+    """One step."""
+    inputs = {"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)}
+    inputs |= masks.inputs({"normalisation": project.masks.normalisation, "fsc": project.masks.fsc})
+    settings = Averaged(pixel_size_A=project.data.pixel_size_A, masks=project.masks, average=project.average)
+    makes = (
+        "refs/001/average",
+        "refs/001/average_symmetrized",
+        "refs/001/average_raw",
+        "refs/001/fourier_weight",
+        "refs/001/fsc",
+        "table",
+        "summary",
+    )
+    return [Step("average", average_table, 1, settings, makes, inputs, cost=Cost())]
+
+
+class Averaged(Form):
+    """All that decides the average."""
+
+    pixel_size_A: float | None
+    masks: Masks
+    average: Averaging
+
+
+def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> Outputs:
+    """The averages of the table's particles, and the FSC of two halves of them."""
+    particles: Particles = inputs["particles"]
+    table: Table = inputs["table"]
+    sense.missing_tags(table, particles.tags)
+    bad = bad_tags(particles, table.tags.tolist(), work)
+    table = without(table, bad)
+    box_px = particles.box_px
+    pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
+    mask = masks.build(settings.masks.normalisation, box_px, pixel_size_A, inputs.get("normalisation"))
+    fsc_mask = masks.build(settings.masks.fsc, box_px, pixel_size_A, inputs.get("fsc"))
+    sums = summed(particles, table, mask, work)
+    raw = np.asarray(kernel.raw(sums.all, sums.n_particles))
+    final = raw
+    if settings.average.fourier_compensation:
+        final = np.asarray(kernel.compensated(sums.all, settings.average.minimum_particles))
+    halves = (table["half"][table["averaged"] == 1] != Half.NONE).all()
+    curve = fsc.fsc(kernel.compensated(sums.odd), kernel.compensated(sums.even), fsc_mask)
+    between = "half-sets of the table" if halves else "odd and even tags"
+    stored = fsc_curve(curve, box_px, pixel_size_A, between, gold_standard=bool(halves))
+    return {
+        "refs/001/average": Volume(final, pixel_size_A),
+        "refs/001/average_symmetrized": Volume(
+            symmetrized(final, symmetry.operators(settings.average.symmetry)), pixel_size_A
+        ),
+        "refs/001/average_raw": Volume(raw, pixel_size_A),
+        "refs/001/fourier_weight": sums.all.weights.astype(np.float32),
+        "refs/001/fsc": stored,
+        "table": table,
+        "summary": {
+            "averaged": sums.n_particles,
+            "excluded: no numbers or constant": ", ".join(map(str, bad)) or "none",
+            "resolution at FSC 0.143 (A)": stored.notes["resolution_at_0.143_A"],
+        },
+    }

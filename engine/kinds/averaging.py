@@ -1,0 +1,148 @@
+"""Particles become averages: checked for numbers, normalised, summed in a fixed order, compensated, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.data import Curve, Half, Particles, Table, Volume
+from engine.devices import Work, namespace, to_host
+from engine.faults import EngineError
+from engine.geometry import euler, symmetry
+from engine.kernels import average, fsc
+from engine.kernels.average import FourierSum
+from engine.kernels.fourier import spectrum
+from engine.kernels.rotate import moved, symmetrized
+from engine.kernels.wedge import Wedge
+
+GROUP = 16
+"""Particles summed in one go. Fixed, so that the order of additions does not depend on workers or chunks."""
+
+MOST_BAD = 0.01
+"""Share of particles with voxels that are no numbers, above which a step stops."""
+
+
+def wedges(table: Table) -> list[Wedge]:
+    """How each row's tomogram samples Fourier space."""
+    columns = (table[name] for name in ("ftype", "ymintilt", "ymaxtilt", "xmintilt", "xmaxtilt"))
+    return [Wedge(int(f), (float(a), float(b)), (float(c), float(d))) for f, a, b, c, d in zip(*columns, strict=True)]
+
+
+def chunks(n: int, size: int) -> list[range]:
+    """The numbers 0 … n - 1 in runs of size."""
+    return [range(first, min(first + size, n)) for first in range(0, n, size)]
+
+
+def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]:
+    """Tags of boxes with voxels that are no numbers, or that are constant; an EngineError when they are too many."""
+
+    def bad(rows: range) -> list[int]:
+        return [tags[row] for row in rows if not _is_usable(particles.read(tags[row]))]
+
+    found = [tag for part in work.map(bad, chunks(len(tags), work.chunk)) for tag in part]
+    if len(found) > MOST_BAD * len(tags):
+        raise EngineError(
+            f"{len(found)} of {len(tags)} particles are constant or hold voxels that are no numbers, "
+            f"first tags {', '.join(map(str, found[:5]))} (more than {MOST_BAD:.0%}: mend the particles)"
+        )
+    return found
+
+
+def without(table: Table, bad: list[int]) -> Table:
+    """The table with bad particles taken out of alignment and average, their rows kept."""
+    is_bad = np.isin(table.tags, bad)
+    return table.with_columns(
+        aligned=np.where(is_bad, 0, table["aligned"]), averaged=np.where(is_bad, 0, table["averaged"])
+    )
+
+
+def _is_usable(box: np.ndarray) -> bool:
+    return bool(np.isfinite(box).all() and box.std() > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Fourier sums of the odd and the even tags, and how many particles they hold."""
+
+    odd: FourierSum
+    even: FourierSum
+    n_particles: int
+
+    @property
+    def all(self) -> FourierSum:
+        return self.odd + self.even
+
+
+def summed(particles: Particles, table: Table, mask: np.ndarray, work: Work) -> Sums:
+    """The particles of the table's rows with averaged = 1, turned back and summed by half-set, or by parity of the tag.
+
+    Half-sets count when every row belongs to one of both. Each is first brought to mean 0 and deviation 1 inside the mask at its pose.
+    """
+    table = table.where(table["averaged"] == 1)
+    tags, samplings, rotations, shifts = table.tags, wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
+    is_odd = _is_odd(table)
+    box_px = particles.box_px
+    device_mask = work.once_per_device(lambda: work.array(mask))
+
+    def group_sum(rows: range) -> tuple[Any, Any]:
+        sums = {odd: average.empty_sum(box_px, namespace(device_mask())) for odd in (True, False)}
+        for row in rows:
+            box = work.array(particles.read(int(tags[row])))
+            box = normalised(box, moved(device_mask(), rotations[row], shifts[row], order=1))
+            odd = bool(is_odd[row])
+            sums[odd] = average.inserted(sums[odd], spectrum(box), samplings[row], rotations[row], shifts[row])
+        return sums[True], sums[False]
+
+    odd = even = average.empty_sum(box_px)
+    for odd_part, even_part in work.map(group_sum, chunks(len(table), GROUP)):
+        odd, even = odd + _on_host(odd_part), even + _on_host(even_part)
+    return Sums(average.completed(odd), average.completed(even), len(table))
+
+
+def _is_odd(table: Table) -> np.ndarray:
+    halves = set(table["half"])
+    return table["half"] == Half.ODD if halves == {Half.ODD, Half.EVEN} else table.tags % 2 == 1
+
+
+def _on_host(total: FourierSum) -> FourierSum:
+    return FourierSum(to_host(total.values), to_host(total.weights))
+
+
+def normalised(box: Any, weight: Any) -> Any:
+    """The box with mean 0 and deviation 1 under the weight."""
+    total = weight.sum(dtype=np.float64)
+    mean = (weight * box).sum(dtype=np.float64) / total
+    deviation = np.sqrt(float((weight * (box - mean) ** 2).sum(dtype=np.float64) / total))
+    return ((box - mean) / deviation).astype(np.float32) if deviation > 0 else (box - mean).astype(np.float32)
+
+
+def averages(total: average.FourierSum, pixel_size_A: float, symmetry_name: str) -> dict[str, Any]:
+    """The average, its symmetrised version and its Fourier weight, under their stored names."""
+    compensated = np.asarray(average.compensated(total))
+    return {
+        "refs/001/average": Volume(compensated, pixel_size_A),
+        "refs/001/average_symmetrized": Volume(
+            symmetrized(compensated, symmetry.operators(symmetry_name)), pixel_size_A
+        ),
+        "refs/001/fourier_weight": total.weights.astype(np.float32),
+    }
+
+
+def parity_fsc(odd: average.FourierSum, even: average.FourierSum, fsc_mask: Volume, half: str) -> Curve:
+    """FSC of odd against even particles of one reference: they were aligned to the same map, so it flatters."""
+    curve = fsc.fsc(average.compensated(odd), average.compensated(even), fsc_mask.data)
+    between = "odd and even tags, one reference" if half == "none" else f"odd and even tags within the {half} half"
+    return fsc_curve(curve, fsc_mask.data.shape[-1], fsc_mask.pixel_size_A, between, gold_standard=False)
+
+
+def fsc_curve(curve: np.ndarray, box_px: int, pixel_size_A: float, between: str, gold_standard: bool) -> Curve:
+    """An FSC with its axis: shell in Fourier pixels, resolution in A (0 where there is none)."""
+    shell = np.arange(len(curve), dtype=np.float64)
+    resolution = np.divide(box_px * pixel_size_A, shell, out=np.zeros_like(shell), where=shell > 0)
+    notes: dict[str, str | float | bool] = {"between": between, "gold_standard": gold_standard}
+    for threshold in (0.143, 0.5):
+        notes[f"resolution_at_{threshold}_A"] = fsc.resolution_A(curve, threshold, box_px, pixel_size_A)
+    return Curve({"shell_fpx": shell, "resolution_A": resolution, "fsc": curve}, notes)

@@ -1,0 +1,279 @@
+"""Form, the base of every project file, and the parts that kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
+
+from engine.address import is_address, parse
+from engine.data import Table
+from engine.faults import Key
+from engine.step import Input, What
+
+
+class Form(BaseModel):
+    """A table of a TOML file: frozen, no unknown keys, no silent conversions, finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Vector = Annotated[tuple[float, float, float], Strict(False)]
+LimitsVector = Annotated[
+    tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]], Strict(False)
+]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a field whose text names something to read: a path relative to the TOML's folder, or an address."""
+
+    what: What
+
+
+Reference = Annotated[str, Field(min_length=1)]
+ParticlesReference = Annotated[Reference, Reads("particles")]
+TableReference = Annotated[Reference, Reads("table")]
+VolumeReference = Annotated[Reference, Reads("volume")]
+OptionalTableReference = Annotated[Reference | None, Reads("table")]
+OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
+
+
+def references(form: BaseModel, key: Key = ()) -> Iterator[tuple[Key, What, str]]:
+    """Every (TOML key, what it names, text) that the form reads, in the order of its fields."""
+    for name, field in type(form).model_fields.items():
+        value = getattr(form, name)
+        marks = [mark for mark in field.metadata if isinstance(mark, Reads)]
+        if marks and isinstance(value, str):
+            yield (*key, name), marks[0].what, value
+        for part_key, part in _parts((*key, name), value):
+            yield from references(part, part_key)
+
+
+def _parts(key: Key, value: Any) -> Iterator[tuple[Key, BaseModel]]:
+    if isinstance(value, BaseModel):
+        yield key, value
+    elif isinstance(value, tuple):
+        for number, part in enumerate(value):
+            yield from _parts((*key, number), part)
+
+
+def reads(what: What, text: str) -> Input:
+    """The step input that a field's text names."""
+    return Input(what, parse(text) if is_address(text) else PurePosixPath(text))
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """What a volume's header tells; pixel_size_A is 0 when it does not."""
+
+    shape_zyx: tuple[int, int, int]
+    pixel_size_A: float
+
+
+@dataclass(frozen=True)
+class ParticleFacts:
+    """What is known of particles without reading their voxels."""
+
+    n_particles: int
+    box_px: int
+    pixel_size_A: float
+
+
+class Look(Protocol):
+    """Answers about files and neighbours, from headers only; None for a neighbour that has not run yet.
+
+    What is named must exist: `check` has reported broken references before it asks a kind for its sense.
+    """
+
+    def particles(self, text: str) -> ParticleFacts | None: ...
+
+    def table(self, text: str) -> Table | None: ...
+
+    def volume(self, text: str) -> VolumeFacts | None: ...
+
+
+def _text_or_list(value: Any) -> str:
+    return "all" if isinstance(value, str) else "list"
+
+
+Gpus = Annotated[
+    Annotated[Literal["all"], Tag("all")]
+    | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Strict(False), Tag("list")],
+    Discriminator(_text_or_list),
+]
+
+
+class Compute(Form):
+    """Where and how to compute. Nothing here but the seed changes a result."""
+
+    gpus: Gpus = Field(
+        default="all",
+        description='GPUs to use, counted from 0; [] = CPU; "all" = every visible one, else the CPU. Dynamo: gpus',
+    )
+    workers: int = Field(default=1, ge=1, le=1024, description="Threads on the CPU. Dynamo: cores")
+    chunk: int = Field(default=16, ge=1, description="Particles handed to a worker at a time")
+    seed: int = Field(default=0, ge=0, description="Seed of everything random in this project")
+
+
+class ProjectForm(Form):
+    """What every project file has."""
+
+    title: str = Field(default="", description="What this project is for, in a line")
+    compute: Compute = Field(default=Compute(), description="Where and how to compute")
+
+
+class Sphere(Form):
+    """A ball with a soft edge."""
+
+    shape: Literal["sphere"]
+    radius_A: float = Field(gt=0, description="Radius in A, to the middle of the edge")
+    centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
+    edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
+
+
+class Cylinder(Form):
+    """A cylinder along z with a soft edge."""
+
+    shape: Literal["cylinder"]
+    radius_A: float = Field(gt=0, description="Radius in A, to the middle of the edge")
+    height_A: float = Field(gt=0, description="Full height along z in A")
+    centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
+    edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
+
+
+class Ellipsoid(Form):
+    """An ellipsoid with a soft edge."""
+
+    shape: Literal["ellipsoid"]
+    semi_axes_xyz_A: LimitsVector = Field(description="Semi-axes along x, y, z in A")
+    centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
+    edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
+
+
+MaskShape = Annotated[Sphere | Cylinder | Ellipsoid, Field(discriminator="shape")]
+
+
+def _kind_of_mask(value: Any) -> str:
+    return "file" if isinstance(value, str) else "shape"
+
+
+Mask = Annotated[
+    Annotated[Reference, Tag("file")] | Annotated[MaskShape, Tag("shape")],
+    Discriminator(_kind_of_mask),
+]
+"""A mask: a file or address, or a shape to be made."""
+OptionalMask = Annotated[Mask | None, Reads("volume")]
+
+Flip = Literal["none", "first-level", "every-level"]
+
+
+class Cone(Form):
+    """Search of the particle's axis, around where it points now."""
+
+    range_deg: float = Field(
+        default=20.0, ge=0, le=360, description="Full aperture in deg; 360 = the sphere; 0 = do not search. Dynamo: cr"
+    )
+    step_deg: float = Field(default=5.0, gt=0, le=180, description="Spacing of directions in deg. Dynamo: cs")
+    flip: Flip = Field(
+        default="none",
+        description="Also search the opposite axis: on the first level or on every level. Dynamo: cf 0, 1, 2",
+    )
+
+
+class Azimuth(Form):
+    """Search of the rotation about the particle's own axis."""
+
+    range_deg: float = Field(default=30.0, ge=0, le=360, description="Full range in deg; 0 = do not search. Dynamo: ir")
+    step_deg: float = Field(default=5.0, gt=0, le=180, description="Step in deg. Dynamo: is")
+    flip: Flip = Field(
+        default="none", description="Also search 180 deg away: on the first level or on every level. Dynamo: if 0, 1, 2"
+    )
+
+
+class Refine(Form):
+    """Further levels of the angular search, each around the best pose so far."""
+
+    levels: int = Field(default=4, ge=0, le=12, description="Levels after the first. Dynamo: rf")
+    factor: float = Field(
+        default=2.0,
+        gt=0,
+        description="Range of a level = factor x step of the level before; the step is halved. Dynamo: rff",
+    )
+
+
+ShiftOrigin = Literal["unlimited", "box-centre", "last-iteration", "round-start", "project-start"]
+
+
+class Shifts(Form):
+    """Where the particle's centre may be looked for."""
+
+    limits_xyz_px: LimitsVector = Field(
+        default=(10.0, 10.0, 10.0),
+        description="Semi-axes of the allowed ellipsoid in px; 0 freezes an axis. Dynamo: lim",
+    )
+    origin: ShiftOrigin = Field(default="box-centre", description="Centre of the ellipsoid. Dynamo: limm 0, 1, 2, 3, 4")
+    frame: Literal["particle", "box"] = Field(
+        default="particle", description="Axes of the ellipsoid: the particle's (z along its own axis) or the box's"
+    )
+
+
+class Bandpass(Form):
+    """The shells that are compared; soft edges of 2 Fourier pixels lie outside the cuts."""
+
+    highpass_fpx: float | None = Field(
+        default=None, ge=0, description="High-pass in Fourier pixels of the stored box; default 2. Dynamo: high"
+    )
+    highpass_A: float | None = Field(default=None, gt=0, description="The same in A")
+    lowpass_fpx: float | None = Field(
+        default=None, gt=0, description="Low-pass in Fourier pixels of the stored box. Dynamo: low"
+    )
+    lowpass_A: float | None = Field(default=None, gt=0, description="The same in A")
+
+    @model_validator(mode="after")
+    def _one_of_each_pair(self) -> Bandpass:
+        if (self.lowpass_fpx is None) == (self.lowpass_A is None):
+            raise ValueError("give the low-pass exactly once: lowpass_fpx or lowpass_A")
+        if self.highpass_fpx is not None and self.highpass_A is not None:
+            raise ValueError("give the high-pass once: highpass_fpx or highpass_A")
+        return self
+
+    def shells(self, box_px: int, pixel_size_A: float) -> tuple[float, float]:
+        """High-pass and low-pass in Fourier pixels of a box: shell = box * pixel size / resolution."""
+        length_A = box_px * pixel_size_A
+        low = self.lowpass_fpx if self.lowpass_fpx is not None else length_A / (self.lowpass_A or length_A)
+        high = 2.0 if self.highpass_fpx is None else self.highpass_fpx
+        if self.highpass_A is not None:
+            high = length_A / self.highpass_A
+        return high, low
+
+
+class Select(Form):
+    """Which aligned particles go into the average."""
+
+    rule: Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"] = (
+        Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
+    )
+    value: float = Field(default=0.2, description="Its number: a cc, a factor, a count or a fraction. Dynamo: thr")
+    reject_from_alignment: bool = Field(
+        default=False, description="Rejected particles are not aligned any more. Dynamo: thrm 11 to 51"
+    )
+
+
+class Round(Form):
+    """A block of iterations with the same search."""
+
+    iterations: int = Field(
+        default=1, ge=1, le=1000, description="Iterations in this round, counted on through the project. Dynamo: ite"
+    )
+    cone: Cone = Field(default=Cone(), description="Search of the axis")
+    azimuth: Azimuth = Field(default=Azimuth(), description="Search about the axis")
+    search: Literal["grid"] = Field(default="grid", description='"grid": every rotation of every level is scored')
+    refine: Refine = Field(default=Refine(), description="Further levels of the angular search")
+    shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
+    bandpass: Bandpass = Field(description="Shells that are compared")
+    symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn or Dn. Dynamo: sym")
+    select: Select = Field(default=Select(), description="Which particles go into the average")

@@ -1,0 +1,233 @@
+"""New project files: every key with its default and a line that says what it is."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from engine.faults import EngineError
+from engine.kinds import KINDS
+from engine.wording import choices_text, literals, nearest
+
+_WIDTH = 110
+_VALUE_WIDTH = 36
+_TITLES = {
+    "alignment": "Align the particles to the template and average them",
+    "average": "Average of a table's particles",
+    "comparison": "How far from the truth are the poses",
+    "extraction": "Particles cut from a tomogram",
+    "phantom": "Particles of a known object",
+}
+_EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
+    "alignment": {
+        ("data", "particles"): "crop_1:particles",
+        ("data", "table"): "crop_1:table",
+        ("data", "template"): "average_1:average",
+        ("data", "pixel_size_A"): 1.35,
+        ("masks", "alignment"): {"shape": "sphere", "radius_A": 120},
+        ("masks", "fsc"): "masks/fsc.mrc",
+        ("rounds", "bandpass"): {"lowpass_A": 20},
+    },
+    "average": {
+        ("data", "particles"): "crop_1:particles",
+        ("data", "table"): "crop_1:table",
+        ("data", "pixel_size_A"): 1.35,
+        ("masks", "normalisation"): {"shape": "sphere", "radius_A": 120},
+        ("masks", "fsc"): "masks/fsc.mrc",
+    },
+    "comparison": {
+        ("data", "table"): "pr_1:table",
+        ("data", "truth"): "phantom_1:truth",
+        ("data", "average"): "pr_1:average",
+        ("data", "object"): "phantom_1:object",
+        ("mask",): {"shape": "sphere", "radius_A": 60},
+    },
+    "extraction": {
+        ("data", "tomogram"): "tomograms/TS_01.mrc",
+        ("data", "table"): "tables/picked.tbl",
+        ("data", "pixel_size_A"): 1.35,
+        ("points",): {"grid": {"spacing_px": 40}},
+        ("box", "size_px"): 192,
+        ("sampling",): {"tilt_range_deg": [-60, 60]},
+    },
+    "phantom": {},
+}
+"""What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
+
+_SHOWN = {"points", "average", "object"}
+"""Optional keys that a first project of their kind needs after all."""
+
+_ROUNDS: tuple[dict[str, Any], ...] = (
+    {
+        "iterations": 3,
+        "cone": {"range_deg": 20, "step_deg": 5},
+        "azimuth": {"range_deg": 30, "step_deg": 5},
+        "refine": {"levels": 4, "factor": 2},
+        "shifts": {"limits_xyz_px": [10, 10, 20], "origin": "box-centre", "frame": "particle"},
+        "bandpass": {"highpass_fpx": 2, "lowpass_A": 20},
+    },
+    {
+        "iterations": 2,
+        "cone": {"range_deg": 8, "step_deg": 2},
+        "azimuth": {"range_deg": 12, "step_deg": 3},
+        "shifts": {"limits_xyz_px": [4, 4, 4], "origin": "last-iteration"},
+        "bandpass": {"highpass_fpx": 2, "lowpass_A": 12},
+    },
+)
+"""A coarse round in the workshop's numbers, spelled out in full, and a fine one, short."""
+
+
+def new(kind: str, path: str | Path) -> Path:
+    """The path of the file that was written. What exists is never overwritten: EngineError."""
+    path = Path(path)
+    if path.suffix != ".toml":
+        path = path.with_name(f"{path.name}.toml")
+    text = template(kind, _depth(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise EngineError(f"{path}: is there already (choose another name, or remove it first)") from None
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be written: {error.strerror}") from None
+    return path
+
+
+def template(kind: str, depth: int = 2) -> str:
+    """A commented, valid project file; depth counts the folders between it and the folder that holds `schemas`."""
+    if kind not in KINDS:
+        near = nearest(kind, KINDS)
+        advice = f" ({near})" if near else ""
+        raise EngineError(f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}{advice}')
+    lines = [f"#:schema {'../' * depth}schemas/{kind}.schema.json", f'kind = "{kind}"']
+    form, examples = KINDS[kind].Project, _EXAMPLES[kind]
+    for key, field in _plain_first(form):
+        if key == "title":
+            lines.append(_line("title", _TITLES[kind], field))
+        elif _takes_forms(field) and (key,) not in examples:
+            lines += _section(key, field, examples)
+        else:
+            lines += _key_lines(key, field, examples.get((key,)))
+    return "\n".join(lines) + "\n"
+
+
+def _depth(path: Path) -> int:
+    """How many folders up the nearest folder `schemas` lies; 0 when there is none yet."""
+    for depth, folder in enumerate(path.resolve().parents):
+        if any((folder / "schemas").glob("*.schema.json")):
+            return depth
+    return 0
+
+
+def _plain_first(form: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Keys before tables, as TOML asks; [compute] last."""
+    items = sorted(form.model_fields.items(), key=lambda item: (_takes_forms(item[1]), item[0] == "compute"))
+    return iter(items)
+
+
+def _section(name: str, field: FieldInfo, examples: Mapping[tuple[str, ...], Any]) -> Iterator[str]:
+    """A [table] with its keys, or the example [[rounds]]."""
+    (form,) = _forms(field.annotation)
+    yield ""
+    if get_origin(field.annotation) is tuple:
+        yield f"# {field.description}"
+        yield from _round(form, _ROUNDS[0], is_full=True)
+        yield ""
+        yield from _round(form, _ROUNDS[1], is_full=False)
+        return
+    yield f"[{name}]{' ' * max(1, _VALUE_WIDTH - len(name) - 2)}# {field.description}"
+    for key, inner in form.model_fields.items():
+        yield from _key_lines(key, inner, examples.get((name, key)))
+
+
+def _round(form: type[BaseModel], values: Mapping[str, Any], is_full: bool) -> Iterator[str]:
+    """One [[rounds]]; the full one has every key, what each means, and the choices."""
+    yield "[[rounds]]"
+    for key, field in form.model_fields.items():
+        if key in values:
+            if is_full:
+                yield from _described(key, field)
+            yield f"{key} = {_toml(values[key])}"
+        elif is_full:
+            yield from _described(key, field)
+            yield f"{key} = {_toml(_default(field))}"
+
+
+def _described(key: str, field: FieldInfo) -> Iterator[str]:
+    """Comment lines: what the key is, and for an inline table what its keys are."""
+    yield from _comment(_words(field))
+    for form in _forms(field.annotation):
+        for name, inner in form.model_fields.items():
+            yield from _comment(f"  {name}: {_words(inner)}")
+
+
+def _words(field: FieldInfo) -> str:
+    """The description, and the choices that it does not name itself."""
+    described, choices = field.description or "", literals(field)
+    if _forms(field.annotation) or all(f'"{choice}"' in described for choice in choices):
+        return described
+    return f"{described.rstrip('.')}. Choices: {choices_text(choices)}"
+
+
+def _key_lines(key: str, field: FieldInfo, example: Any) -> Iterator[str]:
+    """A key with its value; behind a # when leaving it out means something of its own."""
+    value = example if example is not None else _default(field)
+    if value is None:
+        return
+    is_optional = not field.is_required() and field.default is None and key not in _SHOWN
+    yield _line(f"# {key}" if is_optional else key, value, field)
+
+
+def _line(key: str, value: Any, field: FieldInfo) -> str:
+    """`key = value   # description`, the description above when it would not fit."""
+    text = f"{key} = {_toml(value)}"
+    described = _words(field)
+    if max(len(text), _VALUE_WIDTH) + len(described) + 3 > _WIDTH:
+        return "\n".join([*_comment(described), text])
+    return f"{text:<{_VALUE_WIDTH}} # {described}"
+
+
+def _comment(text: str) -> Iterator[str]:
+    indent = " " * (len(text) - len(text.lstrip()))
+    lines = textwrap.wrap(text.strip(), _WIDTH - 2 - len(indent))
+    return (f"# {indent}{line}" for line in lines)
+
+
+def _default(field: FieldInfo) -> Any:
+    value = field.default
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _takes_forms(field: FieldInfo) -> bool:
+    """True for a [table] of its own or an array of them, not for what may also be a file."""
+    annotation = field.annotation
+    if get_origin(annotation) is tuple:
+        annotation = get_args(annotation)[0]
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _forms(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [form for part in get_args(annotation) for form in _forms(part)]
+
+
+def _toml(value: Any) -> str:
+    """The value as TOML writes it, in one line."""
+    match value:
+        case dict():
+            pairs = (f"{key} = {_toml(part)}" for key, part in value.items() if part is not None)
+            return f"{{ {', '.join(pairs)} }}"
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case float() if value.is_integer() and abs(value) < 1e9:
+            return f"{value:.0f}"
+        case _:
+            return json.dumps(value, ensure_ascii=False)

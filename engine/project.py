@@ -1,0 +1,224 @@
+"""Project files: TOML to model, and every fault at its line and column."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.address import Address, is_address, parse
+from engine.faults import EngineError, Fault
+from engine.kinds import KINDS
+from engine.kinds.form import ProjectForm, references
+from engine.step import Step
+from engine.toml_spans import Spans
+from engine.toml_text import Slip
+from engine.toml_text import parse as parse_toml
+from engine.wording import choices_text, faults_of, form_at, nearest
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_HAS_KIND = re.compile(r"^\s*[\"']?kind[\"']?\s*[=:]", re.MULTILINE)
+
+
+class InvalidProject(EngineError):
+    """A project file with faults; its text has one fault per line."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project file that has the right form. values are the TOML's own, spans where they stand in text."""
+
+    path: Path
+    kind: str
+    form: ProjectForm
+    text: str = field(default="", repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    spans: Spans = field(default_factory=Spans, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def campaign(self) -> Path:
+        """The folder that holds the project and its neighbours."""
+        return self.path.parent
+
+    @property
+    def store_folder(self) -> Path:
+        return self.campaign / self.name
+
+    @property
+    def items(self) -> Mapping[str, str]:
+        """What the project's addresses can name, each with what it is."""
+        return KINDS[self.kind].ITEMS
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return KINDS[self.kind].unfold(self.form)
+
+    def place(self, fault: Fault) -> Fault:
+        """The fault at its value; at the key when the form has no such key; at its table when the key is not there."""
+        return _placed(fault, self.path, self.spans, type(self.form), self.values)
+
+
+def read(path: str | Path) -> tuple[Project | None, list[Fault]]:
+    """The project and no faults, or None and everything wrong with the file's form, in the order of its lines."""
+    path = Path(path)
+    try:
+        values, text, spans = parse_toml(_bytes(path))
+    except Slip as slip:
+        return None, [slip.fault.placed(path, slip.fault.line, slip.fault.column)]
+    fault = _fault_of_name(path) or _fault_of_kind(values)
+    if fault:
+        return None, [_placed(fault, path, spans, None, values)]
+    kind = values["kind"]
+    form_class = KINDS[kind].Project
+    rest = {name: value for name, value in values.items() if name != "kind"}
+    try:
+        form = form_class.model_validate(rest)
+    except ValidationError as error:
+        faults = [_placed(fault, path, spans, form_class, values) for fault in faults_of(form_class, rest, error)]
+        return None, by_line(faults)
+    return Project(path, kind, form, text, values, spans), []
+
+
+def load(path: str | Path) -> Project:
+    """The project of a file; an InvalidProject tells all its faults of form."""
+    project, faults = read(path)
+    if project is None:
+        raise InvalidProject(faults)
+    return project
+
+
+def neighbour(project: Project, address: Address) -> Project:
+    """The project that an address names, from the same folder."""
+    if "/" in address.project:
+        raise EngineError(f"{address}: an address never leaves its folder; name a project of {project.campaign}")
+    path = project.campaign / f"{address.project}.toml"
+    if not path.is_file():
+        raise EngineError(f"{address}: there is no {path.name} beside {project.path.name}{_like(path)}")
+    return load(path)
+
+
+def dependencies(project: Project) -> list[Address]:
+    """The addresses that the project reads, in the order of its form."""
+    return [parse(text) for _, _, text in references(project.form) if is_address(text)]
+
+
+def project_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The project files meant: files as given, of folders every .toml with a kind, each once, by name in a folder."""
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        for file in _files(path):
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def campaign(paths: Iterable[str | Path]) -> list[Project]:
+    """The projects of the paths, each after those of them that it reads. A circle is an EngineError that names it."""
+    read_all = [read(path) for path in project_files(paths)]
+    if faults := [fault for _, found in read_all for fault in found]:
+        raise InvalidProject(faults)
+    return in_order([project for project, _ in read_all if project])
+
+
+def in_order(projects: list[Project]) -> list[Project]:
+    """The projects, each after those of them that it reads, else in the order given."""
+    known = {project.store_folder.resolve(): project for project in projects}
+    sorter: TopologicalSorter[Path] = TopologicalSorter()
+    for folder, project in known.items():
+        needed = [(folder.parent / address.project) for address in _readable(project)]
+        sorter.add(folder, *(other for other in needed if other in known and other != folder))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        loop = " → ".join(known[folder].name for folder in reversed(error.args[1]))
+        raise EngineError(f"these projects wait for each other: {loop} (take one address out)") from None
+    ordered: list[Project] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=list(known).index)
+        ordered += [known[folder] for folder in ready]
+        sorter.done(*ready)
+    return ordered
+
+
+def by_line(faults: Iterable[Fault]) -> list[Fault]:
+    return sorted(faults, key=lambda fault: (fault.line, fault.column))
+
+
+def _readable(project: Project) -> list[Address]:
+    """The dependencies whose address can be read at all."""
+    try:
+        return dependencies(project)
+    except EngineError:
+        return []
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise EngineError(f"{path}: there is no such file{_like(path)}") from None
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _files(path: Path) -> list[Path]:
+    named = path if path.name not in ("", "..") else path.resolve()
+    beside = named.parent / f"{named.name}.toml"
+    if path.is_dir():
+        files = sorted(file for file in path.glob("*.toml") if _HAS_KIND.search(file.read_text("utf-8", "replace")))
+        if not files and not beside.is_file():
+            raise EngineError(f"{path}: no project in this folder (engine new KIND {path}/NAME makes one)")
+        return files or [beside]
+    return [beside] if not path.exists() and beside.is_file() else [path]
+
+
+def _like(path: Path) -> str:
+    """` (did you mean pr_1.toml?)`, or the projects there are."""
+    stems = sorted(file.stem for file in path.parent.glob("*.toml"))
+    close = difflib.get_close_matches(path.stem, stems, n=1)
+    if close:
+        return f" (did you mean {close[0]}?)"
+    return f" (there are {', '.join(stems[:12])})" if stems else ""
+
+
+def _fault_of_name(path: Path) -> Fault | None:
+    if path.suffix != ".toml":
+        return Fault((), f"a project's file ends with .toml, not {path.suffix or 'without an ending'}")
+    if not _NAME.fullmatch(path.stem):
+        return Fault((), f'"{path.stem}" cannot stand in an address', "rename it: letters, digits, '_', '-' and '.'")
+    return None
+
+
+def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:
+    kind = values.get("kind")
+    if kind is None:
+        other = next((name for name in values if name.lower() in ("kind", "kinds", "type", "project")), None)
+        if other and isinstance(values[other], str):
+            return Fault((other,), f'unknown key "{other}"', f'write kind = "{values[other]}"')
+        return Fault(("kind",), "is missing", f'write kind = "…" as the first line: {choices_text(KINDS)}')
+    if not isinstance(kind, str):
+        return Fault(("kind",), f"must be one of {choices_text(KINDS)}")
+    if kind not in KINDS:
+        return Fault(("kind",), f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}', nearest(kind, KINDS))
+    return None
+
+
+def _placed(fault: Fault, path: Path, spans: Spans, form: type[ProjectForm] | None, values: Mapping[str, Any]) -> Fault:
+    table = form_at(form, fault.key[:-1], values) if form and fault.key else None
+    is_unknown = table is not None and isinstance(fault.key[-1], str) and fault.key[-1] not in table.model_fields
+    span = spans.place(fault.key, of_key=is_unknown or (form is None and fault.key != ("kind",)))
+    return fault.placed(path, span.line, span.column)

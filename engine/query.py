@@ -1,0 +1,222 @@
+"""Looking at results: an address becomes values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.address import Address, parse
+from engine.data import Curve, Particles, Table, Volume
+from engine.data.expression import rows
+from engine.faults import EngineError
+from engine.plan import locate
+from engine.project import Project, load
+from engine.step import Step
+from engine.store import Store
+
+LOG = "log"
+COLUMN_ITEMS = {"cc": "table"}
+"""Items that are a column of another item."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One stored item that an address means; its value is read when it is first asked for."""
+
+    ite: int | None
+    half: str | None
+    step: str
+    path_of_file: Path
+    item_path: str
+    read: Callable[[], Any]
+
+    @cached_property
+    def value(self) -> Any:
+        return self.read()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An item that a project has: what it is, its shape in the newest stored step, and the steps that hold it."""
+
+    item: str
+    meaning: str
+    what: str
+    shape: tuple[int, ...]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an address means. address is None for a listing, whose rows are `listing`."""
+
+    project: str
+    address: Address | None = None
+    found: tuple[Found, ...] = ()
+    listing: tuple[Listed, ...] = ()
+    events: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def value(self) -> Any:
+        """The one value; the listing or the events when those were asked for. Several values are a ValueError."""
+        if self.address is None:
+            return list(self.listing)
+        if self.address.item == LOG:
+            return list(self.events)
+        if len(self.found) != 1:
+            raise ValueError(f"{self.address} has {len(self.found)} values, one per iteration: use values")
+        return self.found[0].value
+
+    @property
+    def values(self) -> dict[int | None, Any]:
+        """Iteration to value; the key is None for what has no iterations."""
+        return {one.ite: one.value for one in self.found}
+
+
+def query(
+    text: str,
+    *,
+    folder: str | Path | None = None,
+    where: str | None = None,
+    columns: Sequence[str] | str | None = None,
+    sort: str | None = None,
+) -> Answer:
+    """What the address means; a project's name alone gives the listing of its items.
+
+    The project part is a name in the folder (default: the current one) or a path. where, columns (a list, or names with
+    commas) and sort (a column; `-cc` descends) are for tables; with columns the values are Curves of those columns.
+    """
+    name, _, rest = text.partition(":")
+    project = _project(name, Path(folder) if folder is not None else Path.cwd())
+    store = Store(project.store_folder)
+    if not rest.strip(": "):
+        return _listing(project, store)
+    address = _full_address(text)
+    if address.item == LOG:
+        return Answer(project.name, address, events=tuple(store.events()))
+    column = COLUMN_ITEMS.get(address.item)
+    target = replace(address, item=column) if column else address
+    found = [
+        _found(store, step, path, lambda value: _shaped(value, address, column is not None, where, columns, sort))
+        for step, path in _stored(project, store, target)
+    ]
+    return Answer(project.name, address, tuple(found))
+
+
+def _project(name: str, folder: Path) -> Project:
+    path = folder / (name if name.endswith(".toml") else f"{name}.toml")
+    if name and path.is_file():
+        return load(path)
+    there = sorted(file.stem for file in path.parent.glob("*.toml"))
+    close = difflib.get_close_matches(path.stem, there, n=1)
+    nearest = f" (did you mean {close[0]!r}?)" if close else f"; there are {', '.join(there)}" if there else ""
+    raise EngineError(f"no project {path.stem!r} in {path.parent}{nearest}")
+
+
+def _full_address(text: str) -> Address:
+    name, _, rest = text.partition(":")
+    return parse(f"{name.removesuffix('.toml')}:{rest}")
+
+
+def _stored(project: Project, store: Store, address: Address) -> list[tuple[Step, str]]:
+    complete = set(store.step_names())
+    found = locate(project, address, complete)
+    missing = sorted(set(address.ite.listed) - {int(step.labels["ite"]) for step, _ in found if "ite" in step.labels})
+    if not found:
+        raise EngineError(f"{address}: {_not_run(project, store, complete)}")
+    if missing:
+        raise EngineError(f"{address}: ite {missing[0]} is not there yet (go on: engine run {project.path})")
+    return found
+
+
+def _not_run(project: Project, store: Store, complete: set[str]) -> str:
+    if complete & {step.name for step in project.steps}:
+        return f"that is not there yet (go on: engine run {project.path})"
+    return f"{project.name} has not been run: engine run {project.path}"
+
+
+def _found(store: Store, step: Step, item_path: str, shaped: Callable[[Any], Any]) -> Found:
+    ite, half = step.labels.get("ite"), step.labels.get("half")
+    return Found(
+        ite=None if ite is None else int(ite),
+        half=None if half is None else str(half),
+        step=step.name,
+        path_of_file=store.path(step.name),
+        item_path=item_path,
+        read=lambda: shaped(store.read(step.name, item_path)),
+    )
+
+
+def _shaped(
+    value: Any,
+    address: Address,
+    is_column: bool,
+    where: str | None,
+    columns: Sequence[str] | str | None,
+    sort: str | None,
+) -> Any:
+    """The value, cut down as asked."""
+    if not isinstance(value, Table):
+        if where or columns or sort:
+            raise EngineError(f"{address}: where, columns and sort are for tables; this is a {_name(value)}")
+        return _of_tag(value, address)
+    if where:
+        value = value.where(rows(where, value))
+    if address.tag is not None:
+        value = value.where(value.tags == address.tag)
+        if not len(value):
+            raise EngineError(f"{address}: no row has the tag {address.tag}")
+    if sort:
+        value = value.sorted_by(_column(value, sort.removeprefix("-")), descending=sort.startswith("-"))
+    if is_column:
+        return np.array(value[address.item])
+    names = columns.split(",") if isinstance(columns, str) else list(columns or ())
+    return Curve({name: value[name] for name in (_column(value, name.strip()) for name in names)}) if names else value
+
+
+def _of_tag(value: Any, address: Address) -> Any:
+    if address.tag is None:
+        return value
+    if not isinstance(value, Particles):
+        raise EngineError(f"{address}: a {_name(value)} has no tags (leave out tag)")
+    try:
+        return Volume(value.read(address.tag), value.pixel_size_A)
+    except KeyError:
+        tags = value.tags
+        raise EngineError(
+            f"{address}: no particle {address.tag}; there are {len(tags)}, the first is {tags[0]}"
+        ) from None
+
+
+def _name(value: Any) -> str:
+    return "set of particles" if isinstance(value, Particles) else type(value).__name__.lower()
+
+
+def _column(table: Table, name: str) -> str:
+    names = list(table)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    raise EngineError(f"a table has no column {name!r}{f' (did you mean {close[0]!r}?)' if close else ''}")
+
+
+def _listing(project: Project, store: Store) -> Answer:
+    """Every item that the project's stored steps hold, in the order of the kind's list."""
+    stored = set(store.step_names())
+    complete = [step for step in project.steps if step.name in stored]
+    if not complete:
+        raise EngineError(_not_run(project, store, stored))
+    listed = []
+    for item, meaning in project.items.items():
+        holders = [step for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
+        if holders:
+            entries = store.listing(holders[-1].name)
+            newest = next(entry for entry in entries if entry.path.rsplit("/", 1)[-1] == item)
+            listed.append(Listed(item, meaning, newest.what, newest.shape, tuple(step.name for step in holders)))
+    return Answer(project.name, listing=tuple(listed))

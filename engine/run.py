@@ -1,0 +1,256 @@
+"""Running projects: what is missing is done, step by step, each stored whole before the next begins."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine.address import Address
+from engine.data import Particles, Table, Volume
+from engine.devices import Work, chosen_gpus
+from engine.faults import EngineError
+from engine.plan import PlannedStep, is_asked, plan, planned_source
+from engine.project import Project, campaign
+from engine.step import Input, StepItem, What
+from engine.store import Store
+
+CHUNK_EVENT_S = 2.0
+_TYPES: dict[str, Any] = {"particles": Particles, "table": Table, "volume": Volume}
+
+
+@dataclass(frozen=True)
+class ProjectStarted:
+    """A run has the lock; missing counts the steps to be done. leftovers: half-written files, swept away."""
+
+    project: str
+    steps: int
+    missing: int
+    leftovers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepKept:
+    """The step is there already, under the key that is asked for."""
+
+    project: str
+    step: str
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """The step begins; number counts from 1 to the number of steps of the project."""
+
+    project: str
+    step: str
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChunkDone:
+    """done of total particles (or whatever the step counts) are finished."""
+
+    project: str
+    step: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StepStored:
+    """The step is on disk."""
+
+    project: str
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ProjectDone:
+    """All the steps of the project are on disk."""
+
+    project: str
+    stored: int
+    kept: int
+    seconds: float
+
+
+Event = ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did to one project: the names of the steps."""
+
+    project: str
+    stored: tuple[str, ...]
+    kept: tuple[str, ...]
+    seconds: float
+
+
+def _nobody(event: Event) -> None:
+    return None
+
+
+def run(
+    paths: Iterable[str | Path],
+    *,
+    redo: Iterable[str] = (),
+    workers: int | None = None,
+    gpus: tuple[int, ...] | str | None = None,
+    listen: Callable[[Event], None] = _nobody,
+) -> list[Outcome]:
+    """What was done to each project, neighbours first; paths are project files or campaign folders.
+
+    Stale steps stop everything before anything is touched, unless redo names them (see `plan`). KeyboardInterrupt and
+    the errors of steps pass through; all that was stored before stays.
+    """
+    patterns = tuple(redo)
+    projects = campaign(Path(path) for path in paths)
+    _refuse_unknown(patterns, projects)
+    _refuse_stale([(project, plan(project, patterns)) for project in projects])
+    return [_Run(project, patterns, workers, gpus, listen).whole() for project in projects]
+
+
+def _refuse_unknown(patterns: tuple[str, ...], projects: list[Project]) -> None:
+    names = [step.name for project in projects for step in project.steps]
+    for pattern in patterns:
+        if pattern != "stale" and not any(is_asked(name, (pattern,)) for name in names):
+            raise EngineError(f"--redo {pattern}: no such step; there are {', '.join(dict.fromkeys(names))}")
+
+
+def _refuse_stale(plans: list[tuple[Project, list[PlannedStep]]]) -> None:
+    stale = [(project, one) for project, planned in plans for one in planned if one.state == "stale"]
+    if not stale:
+        return
+    named = " ".join(dict.fromkeys(str(project.path) for project, _ in stale))
+    lines = [f"  {project.name}: {one.step.name}: {one.reason}" for project, one in stale]
+    first, last = (
+        "stored steps are not what the project now asks for:",
+        "nothing was touched. To replace them: engine run",
+    )
+    raise EngineError("\n".join([first, *lines, f"{last} {named} --redo stale"]))
+
+
+class _Run:
+    """One project's run: what every step of it needs at hand."""
+
+    def __init__(
+        self,
+        project: Project,
+        redo: tuple[str, ...],
+        workers: int | None,
+        gpus: tuple[int, ...] | str | None,
+        listen: Callable[[Event], None],
+    ) -> None:
+        compute = project.form.compute
+        self.project = project
+        self.redo = redo
+        self.listen = listen
+        self.store = Store(project.store_folder)
+        self.workers = compute.workers if workers is None else workers
+        self.gpus = chosen_gpus(compute.gpus if gpus is None else gpus)
+        self.chunk = compute.chunk
+        self._last_chunk_s = 0.0
+
+    def whole(self) -> Outcome:
+        """Under the lock: sweep, plan, and do what is missing."""
+        with self.store.lock():
+            return self._steps()
+
+    def _steps(self) -> Outcome:
+        start = time.monotonic()
+        leftovers = self.store.sweep()
+        planned = plan(self.project, self.redo)
+        _refuse_stale([(self.project, planned)])
+        missing = [one for one in planned if one.state == "do"]
+        for one in missing:
+            self._check_neighbours(one)
+        self._tell(ProjectStarted(self.project.name, len(planned), len(missing), tuple(leftovers)))
+        for number, one in enumerate(planned, start=1):
+            if one.state == "keep":
+                self._tell(StepKept(self.project.name, one.step.name))
+            else:
+                self._tell(StepStarted(self.project.name, one.step.name, number, one.reason))
+                self._do(one)
+        kept = tuple(one.step.name for one in planned if one.state == "keep")
+        stored = tuple(one.step.name for one in missing)
+        seconds = time.monotonic() - start
+        self._tell(ProjectDone(self.project.name, len(stored), len(kept), seconds))
+        return Outcome(self.project.name, stored, kept, seconds)
+
+    def _check_neighbours(self, one: PlannedStep) -> None:
+        for source in one.step.inputs.values():
+            if isinstance(source.source, Address):
+                self._stored_source(source.source)
+
+    def _stored_source(self, address: Address) -> tuple[Store, str, str]:
+        """Store, step and item path of an address, once the stored step is the one that is planned."""
+        other, step, item_path, key = planned_source(self.project, address)
+        store = Store(other.store_folder)
+        facts = store.facts(step.name)
+        if facts is None or facts.key != key:
+            state = "has not been run" if facts is None else "is not up to date"
+            first = f"run {other.name} first: engine run {other.path}"
+            raise EngineError(f"{address}: {step.name} of {other.name} {state} ({first})")
+        return store, step.name, item_path
+
+    def _do(self, one: PlannedStep) -> None:
+        step = one.step
+        started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+
+        def seconds() -> float:
+            return time.monotonic() - start
+
+        def progress(done: int, total: int) -> None:
+            self._tell(ChunkDone(self.project.name, step.name, done, total))
+
+        work = Work(self.workers, self.gpus, self.chunk, progress)
+        try:
+            inputs = {name: self._opened(source) for name, source in step.inputs.items()}
+            outputs = step.function(step.settings, inputs, work)
+            kind = self.project.kind
+            self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
+        except EngineError as error:
+            error.add_note(f"in step {step.name} of {self.project.name}")
+            raise
+        self._tell(StepStored(self.project.name, step.name, seconds()))
+
+    def _opened(self, source: Input) -> Any:
+        if isinstance(source.source, StepItem):
+            return self.store.read(source.source.step, source.source.item)
+        if isinstance(source.source, Address):
+            store, step_name, item_path = self._stored_source(source.source)
+            value = store.read(step_name, item_path)
+            if not isinstance(value, _TYPES.get(source.what, object)):
+                raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
+            return value
+        return open_input(source.what, self.project.campaign / source.source)
+
+    def _devices(self) -> str:
+        used = f"GPU {', '.join(map(str, self.gpus))}" if self.gpus else f"CPU, {self.workers} workers"
+        return f"{socket.gethostname()}: {used}"
+
+    def _tell(self, event: Event) -> None:
+        """Hands the event on; of the chunks only one in two seconds is also written down."""
+        self.listen(event)
+        if isinstance(event, ChunkDone):
+            now = time.monotonic()
+            if now - self._last_chunk_s < CHUNK_EVENT_S:
+                return
+            self._last_chunk_s = now
+        self.store.append_event({"event": type(event).__name__, **asdict(event)})
+
+
+def open_input(what: What, path: Path) -> Any:
+    """The value of an input file; particles are read box by box."""
+    from engine.files import open_particles, read_table, read_volume
+
+    if what == "particles":
+        return open_particles(path)
+    return read_table(path) if what == "table" else read_volume(path)

@@ -1,0 +1,164 @@
+"""How far a project is, from its files alone: it may be asked while a run is going."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.data import Curve
+from engine.faults import EngineError
+from engine.plan import PlannedStep, plan
+from engine.project import Project
+from engine.step import Step
+from engine.store import Store
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who runs the project; is_alive is False for a process that died without a word."""
+
+    host: str
+    pid: int
+    since: str
+    is_alive: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The step that is being done. eta_s is for this step, run_eta_s for all that is missing; None: not known yet."""
+
+    step: str
+    ite: int | None
+    round: int | None
+    done: int
+    total: int
+    per_second: float
+    eta_s: float | None
+    run_eta_s: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a project is. problem says why no plan can be made; then n_done counts all the stored steps."""
+
+    project: str
+    n_done: int
+    n_steps: int
+    n_stale: int
+    ite: int | None
+    round: int | None
+    now: Progress | None
+    mean_cc: float | None
+    resolution_A: float | None
+    summary: Mapping[str, Any]
+    holder: Holder | None
+    problem: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return self.n_done == self.n_steps
+
+    @property
+    def is_running(self) -> bool:
+        return self.holder is not None and self.holder.is_alive
+
+
+def status(project: Project) -> Status:
+    """The project's state. ite and round are of the newest stored step, mean_cc and resolution_A too."""
+    store = Store(project.store_folder)
+    stored_names = set(store.step_names())
+    stored = [step for step in project.steps if step.name in stored_names]
+    planned, problem = _planned(project)
+    kept = [one for one in planned if one.state == "keep"]
+    holder = _holder(store.lock_holder())
+    summary, resolution_A = _newest_numbers(store, stored)
+    return Status(
+        project=project.name,
+        n_done=len(stored) if problem else len(kept),
+        n_steps=len(project.steps),
+        n_stale=sum(one.state == "stale" for one in planned),
+        ite=_newest_label(stored, "ite"),
+        round=_newest_label(stored, "round"),
+        now=_progress(project, store.events(), stored_names) if holder and holder.is_alive else None,
+        mean_cc=_number(summary.get("mean cc")),
+        resolution_A=resolution_A,
+        summary=summary,
+        holder=holder,
+        problem=problem,
+    )
+
+
+def _planned(project: Project) -> tuple[list[PlannedStep], str]:
+    try:
+        return plan(project), ""
+    except EngineError as error:
+        return [], str(error)
+
+
+def _holder(found: Mapping[str, Any] | None) -> Holder | None:
+    if not found:
+        return None
+    return Holder(str(found["host"]), int(found["pid"]), str(found["started"]), bool(found["alive"]))
+
+
+def _label(step: Step, name: str) -> int | None:
+    value = step.labels.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _newest_label(stored: list[Step], name: str) -> int | None:
+    """The label of the last step that has it: a step that joins half-sets has no round."""
+    return next((value for step in reversed(stored) if (value := _label(step, name)) is not None), None)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _newest_numbers(store: Store, stored: list[Step]) -> tuple[dict[str, Any], float | None]:
+    """The newest summary, and the resolution noted on the newest FSC curve."""
+    summary: dict[str, Any] = {}
+    with_summary = [step for step in stored if "summary" in step.makes]
+    if with_summary:
+        value = store.read(with_summary[-1].name, "summary")
+        summary = value if isinstance(value, dict) else {}
+    curves = [(step, path) for step in stored for path in step.makes if path.rsplit("/", 1)[-1] == "fsc"]
+    if not curves:
+        return summary, None
+    curve = store.read(curves[-1][0].name, curves[-1][1])
+    return summary, _number(curve.notes.get("resolution_at_0.143_A")) if isinstance(curve, Curve) else None
+
+
+def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[str]) -> Progress | None:
+    """What the last StepStarted began, unless its StepStored followed."""
+    last_start = max((at for at, event in enumerate(events) if event.get("event") == "StepStarted"), default=None)
+    if last_start is None:
+        return None
+    start, later = events[last_start], events[last_start + 1 :]
+    steps = {step.name: step for step in project.steps}
+    step = steps.get(str(start.get("step")))
+    if step is None or any(event.get("event") in ("StepStored", "ProjectStarted") for event in later):
+        return None
+    chunks = [event for event in later if event.get("event") == "ChunkDone"]
+    done, total = (int(chunks[-1]["done"]), int(chunks[-1]["total"])) if chunks else (0, 0)
+    passed_s = _seconds_between(start, chunks[-1]) if chunks else 0.0
+    per_second = done / passed_s if passed_s > 0 else 0.0
+    eta_s = (total - done) / per_second if per_second > 0 else None
+    waiting = [other for other in project.steps if other.name not in stored_names and other.name != step.name]
+    # The other steps take as long as their rotations say.
+    share = sum(_weight(other) for other in waiting) / _weight(step)
+    run_eta_s = None if eta_s is None else eta_s + share * total / per_second
+    return Progress(step.name, _label(step, "ite"), _label(step, "round"), done, total, per_second, eta_s, run_eta_s)
+
+
+def _weight(step: Step) -> float:
+    return max(1.0, float(step.cost.rotations)) if step.cost else 1.0
+
+
+def _seconds_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
+    try:
+        return (datetime.fromisoformat(second["time"]) - datetime.fromisoformat(first["time"])).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return 0.0

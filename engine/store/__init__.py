@@ -1,0 +1,184 @@
+"""The store: one HDF5 file per step beside the TOML, whole or absent. The layout is written in schemas/results.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from engine.data import Curve, Particles, Table, Volume
+from engine.faults import EngineError
+from engine.step import Outputs, Step, Stream
+from engine.store.atomic import aside, make_folder, write_bytes
+from engine.store.lock import LockHeld, lock, lock_holder, now
+from engine.store.reading import (
+    ADVICE,
+    StoredItem,
+    StoredParticles,
+    StoredStep,
+    decoded,
+    facts_in,
+    item_in,
+    items_in,
+    opened,
+    shape_of,
+    what_is,
+)
+from engine.store.writing import FORMAT, facts_of, fill, image, plain
+
+__all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredStep"]
+
+
+class Store:
+    """The results of one project. Reading is free for all; writing wants the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, step_name: str) -> Path:
+        """Where the step lies, whether it is there or not."""
+        parts = step_name.split("/")
+        if not all(parts) or any(part.startswith(".") for part in parts):
+            raise ValueError(f"{step_name!r} is not the name of a step")
+        return self.folder.joinpath(*parts[:-1], f"{parts[-1]}.h5")
+
+    def step_names(self) -> list[str]:
+        """Names of all the stored steps, sorted."""
+        found = (path.relative_to(self.folder).with_suffix("") for path in self.folder.rglob("*.h5"))
+        return sorted(name.as_posix() for name in found if not any(part.startswith(".") for part in name.parts))
+
+    def facts(self, step_name: str) -> StoredStep | None:
+        """The facts of the stored step; None when it is absent. What is not a results file is an EngineError."""
+        path = self.path(step_name)
+        if not os.path.lexists(path):
+            return None
+        with opened(path) as file:
+            facts = facts_in(file, path)
+            if facts.step != step_name:
+                raise EngineError(f"{path}: holds the step {facts.step!r}, not {step_name!r} ({ADVICE})")
+            return facts
+
+    def listing(self, step_name: str) -> list[StoredItem]:
+        """The items of a stored step, from headers only."""
+        with opened(self._present(step_name)) as file:
+            items = items_in(file, self.path(step_name))
+            return [StoredItem(name, what_is(item), shape_of(item)) for name, item in items.items()]
+
+    def read(self, step_name: str, item_path: str) -> Volume | Table | Curve | dict[str, Any] | np.ndarray | Particles:
+        """The value of an item; particles stay on disk and are read box by box."""
+        path = self._present(step_name)
+        with opened(path) as file:
+            item = item_in(file, path, item_path)
+            if what_is(item) != "particles":
+                return decoded(item)
+        return StoredParticles(path, item_path)
+
+    def volume_facts(self, step_name: str, item_path: str) -> tuple[tuple[int, int, int], float]:
+        """(z, y, x) in voxels and the pixel size in Å of a stored volume, without its voxels."""
+        path = self._present(step_name)
+        with opened(path) as file:
+            item = item_in(file, path, item_path, "volume")
+            z, y, x = item.shape
+            return (z, y, x), float(item.attrs["pixel_size_A"])
+
+    def particle_facts(self, step_name: str, item_path: str) -> tuple[int, int, float]:
+        """Number, box side in px and pixel size in Å of stored particles."""
+        path = self._present(step_name)
+        with opened(path) as file:
+            item = item_in(file, path, item_path, "particles")
+            n_particles, *_, box_px = item.shape
+            return n_particles, box_px, float(item.attrs["pixel_size_A"])
+
+    def _present(self, step_name: str) -> Path:
+        path = self.path(step_name)
+        if not os.path.lexists(path):
+            raise EngineError(f"{path}: this step has not been run")
+        return path
+
+    def write(
+        self,
+        step: Step,
+        kind: str,
+        key: str,
+        input_keys: Mapping[str, str],
+        outputs: Outputs,
+        started: str,
+        seconds: float | Callable[[], float],
+        devices: str,
+    ) -> Path:
+        """Where the step now lies, on disk and flushed. A kill leaves the old file or none, never a torn one.
+
+        started is ISO 8601 in UTC. seconds may be a function, asked after the last box of a Stream.
+        """
+        if set(outputs) != set(step.makes):
+            raise ValueError(f"step {step.name} makes {sorted(step.makes)}, its function gave {sorted(outputs)}")
+        path = self.path(step.name)
+        try:
+            make_folder(path.parent)
+            self._need_space(path, outputs)
+            with aside(path) as temporary:
+                facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
+                if any(isinstance(value, Stream) for value in outputs.values()):
+                    with h5py.File(temporary, "w", libver=FORMAT, locking=False) as file:
+                        fill(file, facts, outputs, seconds)
+                else:
+                    write_bytes(temporary, image(facts, outputs, seconds))
+        except OSError as error:
+            raise EngineError(f"{path}: not written: {error.strerror or error} (earlier results are whole)") from error
+        return path
+
+    def _need_space(self, path: Path, outputs: Outputs) -> None:
+        """HDF5 that writes to a full disk can end the process, so streams look first."""
+        streams = [value for value in outputs.values() if isinstance(value, Stream)]
+        needed = sum(4 * len(stream.tags) * stream.box_px**3 for stream in streams)
+        free = shutil.disk_usage(path.parent).free
+        if needed * 1.02 > free:
+            raise EngineError(
+                f"{path}: needs {needed / 2**30:.1f} GiB, free are {free / 2**30:.1f} GiB (make room, run again)"
+            )
+
+    def sweep(self) -> list[str]:
+        """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock."""
+        leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+        return [path.relative_to(self.folder).as_posix() for path in leftovers]
+
+    def append_event(self, event: Mapping[str, Any]) -> None:
+        """Adds a line to events.jsonl, with the time when the event has none; a torn line before it is closed first."""
+        make_folder(self.folder)
+        line = json.dumps({"time": now(), **event}, default=plain, ensure_ascii=False)
+        with (self.folder / "events.jsonl").open("a+b") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else f"\n{line}"
+            file.write(f"{line}\n".encode())
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, oldest first; torn lines are left out."""
+        try:
+            lines = (self.folder / "events.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in lines:
+            with suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    found.append(event)
+        return found
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free."""
+        return lock(self.folder)
+
+    def lock_holder(self) -> dict[str, Any] | None:
+        """host, pid, started and alive of the last run that did not end by itself; None when the last one did."""
+        return lock_holder(self.folder)

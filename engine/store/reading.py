@@ -1,0 +1,209 @@
+"""HDF5 becomes values: nothing is accepted but what the layout of schemas/results.md declares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from engine.data import Curve, Table, Volume
+from engine.faults import EngineError
+from engine.store.writing import LAYOUT
+
+ADVICE = "delete it and run the project again, or bring it back from a copy"
+WHATS = ("volume", "table", "curve", "particles", "array", "summary")
+_DEEPEST = 8
+_MOST_OBJECTS = 100_000
+
+
+@dataclass(frozen=True)
+class StoredStep:
+    """The facts of a stored step: the attributes of its file."""
+
+    path: Path
+    layout: int
+    engine: str
+    key: str
+    kind: str
+    step: str
+    function: str
+    version: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    labels: Mapping[str, int | str]
+    pixel_size_A: float
+    started: str
+    seconds: float
+    devices: str
+
+
+@dataclass(frozen=True)
+class StoredItem:
+    """One item of a stored step; shape is rows by columns for a table or a curve, (n, z, y, x) for particles."""
+
+    path: str
+    what: str
+    shape: tuple[int, ...]
+
+
+class StoredParticles:
+    """Particles of a stored step. Each read opens the file anew, so threads and processes may share the object."""
+
+    def __init__(self, path: Path, item_path: str) -> None:
+        with opened(path) as file:
+            item = item_in(file, path, item_path, "particles")
+            self.tags = np.asarray(item.parent["tags"][()], dtype=np.int64)
+            self.box_px = int(item.shape[-1])
+            self.pixel_size_A = float(item.attrs["pixel_size_A"])
+            self._key = text_of(file.attrs["key"])
+        self._path, self._item_path = path, item_path
+        self._row = {int(tag): row for row, tag in enumerate(self.tags)}
+
+    def __repr__(self) -> str:
+        return f"StoredParticles({len(self.tags)} boxes of {self.box_px} px)"
+
+    def read(self, tag: int) -> np.ndarray:
+        row = self._row[int(tag)]
+        with opened(self._path) as file:
+            if text_of(file.attrs["key"]) != self._key:
+                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
+            return np.asarray(file[self._item_path][row], dtype=np.float32)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
+    try:  # what the system refuses is no fault of the file
+        path.open("rb").close()
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be read: {error.strerror}") from error
+    with _reading(path), h5py.File(path, "r", locking=False) as file:
+        yield file
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns what h5py raises on a broken or foreign file into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise EngineError(f"{path}: not a whole results file of the engine ({ADVICE})") from error
+
+
+def facts_in(file: Any, path: Path) -> StoredStep:
+    layout = int(file.attrs["layout"])
+    if layout > LAYOUT:
+        raise EngineError(
+            f"{path}: layout {layout} is newer than this engine, which reads up to {LAYOUT} (update the engine)"
+        )
+    return StoredStep(
+        path=path,
+        layout=layout,
+        engine=text_of(file.attrs["engine"]),
+        key=text_of(file.attrs["key"]),
+        kind=text_of(file.attrs["kind"]),
+        step=text_of(file.attrs["step"]),
+        function=text_of(file.attrs["function"]),
+        version=int(file.attrs["version"]),
+        settings=json.loads(text_of(file.attrs["settings"])),
+        inputs=json.loads(text_of(file.attrs["inputs"])),
+        labels=json.loads(text_of(file.attrs["labels"])),
+        pixel_size_A=float(file.attrs.get("pixel_size_A", 0.0)),
+        started=text_of(file.attrs["started"]),
+        seconds=float(file.attrs["seconds"]),
+        devices=text_of(file.attrs["devices"]),
+    )
+
+
+def item_in(file: Any, path: Path, item_path: str, what: str = "") -> Any:
+    items = items_in(file, path)
+    if item_path not in items:
+        raise EngineError(f"{path}: no item {item_path!r}; it has {', '.join(items)}")
+    if what and what_is(items[item_path]) != what:
+        raise EngineError(f"{path}: {item_path} is a {what_is(items[item_path])}, not a {what}")
+    return items[item_path]
+
+
+def items_in(file: Any, path: Path) -> dict[str, Any]:
+    """Item path to dataset, once the whole file has proved to hold nothing but what the layout declares."""
+    found: dict[str, Any] = {}
+    waiting = [("", file, 0)]
+    n_seen = 0
+    while waiting:
+        name, group, depth = waiting.pop()
+        for part in group:
+            n_seen += 1
+            full = f"{name}/{part}".lstrip("/")
+            if (
+                n_seen > _MOST_OBJECTS
+                or depth > _DEEPEST
+                or not isinstance(group.get(part, getlink=True), h5py.HardLink)
+            ):
+                raise EngineError(f"{path}: {full} is a link to elsewhere, which no results file holds ({ADVICE})")
+            item = group[part]
+            if isinstance(item, h5py.Datatype):
+                raise EngineError(f"{path}: {full} is neither a group nor a dataset ({ADVICE})")
+            if isinstance(item, h5py.Dataset):
+                _check_dataset(item, path, full)
+                if "what" in item.attrs:
+                    found[full] = item
+            else:
+                waiting.append((full, item, depth + 1))
+    for full, item in found.items():
+        if what_is(item) not in WHATS:
+            raise EngineError(
+                f"{path}: {full} is said to be {what_is(item)!r}, which the layout does not know ({ADVICE})"
+            )
+    return dict(sorted(found.items()))
+
+
+def _check_dataset(dataset: Any, path: Path, name: str) -> None:
+    made = dataset.id.get_create_plist()
+    filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
+    if dataset.is_virtual or made.get_external_count():
+        raise EngineError(f"{path}: {name} takes its values from another file, which no results file does ({ADVICE})")
+    if (
+        dataset.dtype.kind not in "fiuS"
+        or filters - {h5py.h5z.FILTER_FLETCHER32}
+        or dataset.nbytes > path.stat().st_size
+    ):
+        raise EngineError(f"{path}: {name} is not stored as the layout says ({ADVICE})")
+
+
+def decoded(item: Any) -> Volume | Table | Curve | dict[str, Any] | np.ndarray:
+    what, values = what_is(item), item[()]
+    if what == "volume":
+        x, y, z = (float(value) for value in item.attrs["origin_xyz_A"])
+        return Volume(np.asarray(values, dtype=np.float32), float(item.attrs["pixel_size_A"]), (x, y, z))
+    if what == "table":
+        columns = dict(zip(json.loads(text_of(item.attrs["columns"])), values.T, strict=True))
+        known = Table({}, 0)
+        return Table({name: column for name, column in columns.items() if name in list(known)}, len(values))
+    if what == "curve":
+        names = json.loads(text_of(item.attrs["columns"]))
+        return Curve(dict(zip(names, values.T.copy(), strict=True)), json.loads(text_of(item.attrs["notes"])))
+    if what == "summary":
+        summary = json.loads(text_of(values[0]))
+        if not isinstance(summary, dict):
+            raise ValueError(f"a summary is a mapping, not {summary!r}")
+        return summary
+    return np.asarray(values).astype(bool) if item.attrs["truth"] else np.asarray(values)
+
+
+def what_is(item: Any) -> str:
+    return text_of(item.attrs["what"])
+
+
+def shape_of(item: Any) -> tuple[int, ...]:
+    return tuple(int(size) for size in item.shape)
+
+
+def text_of(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

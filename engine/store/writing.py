@@ -1,0 +1,147 @@
+"""Values become HDF5: the layout of schemas/results.md, written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from engine.data import Curve, Table, Volume
+from engine.devices import to_host
+from engine.step import Item, Outputs, Step, Stream
+
+LAYOUT = 1
+FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
+_CHUNK_BYTES = 64 << 20
+
+
+def image(facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> bytes:
+    """The bytes of an HDF5 file, built in memory: libhdf5 never meets a full disk."""
+    with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20, libver=FORMAT) as file:
+        fill(file, facts, outputs, seconds)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def facts_of(
+    step: Step, kind: str, key: str, input_keys: Mapping[str, str], outputs: Outputs, started: str, devices: str
+) -> dict[str, Any]:
+    labels = dict(step.labels)
+    facts: dict[str, Any] = {
+        "layout": LAYOUT,
+        "engine": _engine_version(),
+        "key": key,
+        "kind": kind,
+        "step": step.name,
+        "function": step.function_name,
+        "version": step.version,
+        "settings": step.settings_json,
+        "inputs": json.dumps(dict(input_keys), sort_keys=True),
+        "labels": json.dumps(labels, sort_keys=True),
+        "started": started,
+        "devices": devices,
+    }
+    if double := sorted(set(labels) & {*facts, "seconds", "pixel_size_A"}):
+        raise ValueError(f"step {step.name}: {double[0]!r} cannot be a label")
+    sizes = [float(value.pixel_size_A) for value in outputs.values() if isinstance(value, Volume | Stream)]
+    known = [size for size in sizes if size > 0]
+    return {**facts, **labels, **({"pixel_size_A": known[0]} if known else {})}
+
+
+def fill(file: Any, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
+    _set(file, **facts)
+    for name in sorted(outputs):
+        _encode(file, name, outputs[name])
+    _set(file, seconds=float(seconds() if callable(seconds) else seconds))
+
+
+def _set(place: Any, **attributes: Any) -> None:
+    """Texts are stored at a fixed length: those of variable length lie in a heap without checksum."""
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            text = value.encode()
+            kind = h5py.string_dtype("utf-8", max(len(text), 1))
+            place.attrs.create(name, np.bytes_(text), dtype=kind)
+        else:
+            place.attrs[name] = value
+
+
+def _encode(file: Any, name: str, value: Item) -> None:
+    if isinstance(value, Volume):
+        made = _dataset(file, name, np.asarray(to_host(value.data), dtype=np.float32))
+        _set(made, what="volume", unit="arbitrary", axes="zyx", pixel_size_A=float(value.pixel_size_A))
+        _set(made, origin_xyz_A=np.asarray(value.origin_xyz_A, dtype=np.float64))
+    elif isinstance(value, Table):
+        made = _dataset(file, name, np.column_stack([value[column] for column in value]))
+        _set(made, what="table", unit="by column", columns=json.dumps(list(value)))
+    elif isinstance(value, Curve):
+        made = _dataset(
+            file, name, np.column_stack([np.asarray(values, np.float64) for values in value.columns.values()])
+        )
+        notes = json.dumps(dict(value.notes), default=plain, sort_keys=True)
+        _set(made, what="curve", unit="by column", columns=json.dumps(list(value.columns)), notes=notes)
+    elif isinstance(value, Stream):
+        _encode_stream(file, name, value)
+    elif isinstance(value, Mapping):
+        text = json.dumps(dict(value), default=plain).encode()
+        made = _dataset(file, name, np.array([text], dtype=f"S{len(text)}"))
+        _set(made, what="summary", unit="by name")
+    else:
+        array = to_host(value)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name}: an array of {array.dtype} cannot be stored")
+        made = _dataset(file, name, array.astype(np.uint8) if array.dtype == bool else array)
+        _set(made, what="array", unit="arbitrary", truth=int(array.dtype == bool))
+
+
+def _encode_stream(file: Any, name: str, stream: Stream) -> None:
+    """The boxes as one dataset, a chunk each, and beside it a dataset `tags`."""
+    side, count = stream.box_px, len(stream.tags)
+    chunked: dict[str, Any] = {"chunks": (1, side, side, side), "fletcher32": True} if count else {}
+    boxes = file.create_dataset(name, shape=(count, side, side, side), dtype=np.float32, track_times=False, **chunked)
+    _set(boxes, what="particles", unit="arbitrary", axes="zyx", pixel_size_A=float(stream.pixel_size_A))
+    _dataset(boxes.parent, "tags", np.asarray(stream.tags, dtype=np.int64))
+    n_written = 0
+    for box in stream.boxes:
+        if np.shape(box) != (side,) * 3 or n_written == count:
+            raise ValueError(
+                f"{name}: box {n_written + 1} of {count} has the shape {np.shape(box)}, {side} px announced"
+            )
+        boxes[n_written] = np.asarray(to_host(box), dtype=np.float32)
+        n_written += 1
+    if n_written != count:
+        raise ValueError(f"{name}: {count} tags but {n_written} boxes")
+
+
+def _dataset(place: Any, name: str, values: np.ndarray) -> Any:
+    """A dataset whose chunks carry checksums; chunks are whole leading slices of at most 64 MiB."""
+    chunked: dict[str, Any] = {}
+    if values.ndim and values.size:
+        slice_bytes = values.nbytes // len(values)
+        chunked = {
+            "chunks": (max(1, min(len(values), _CHUNK_BYTES // slice_bytes)), *values.shape[1:]),
+            "fletcher32": True,
+        }
+    return place.create_dataset(name, data=values, track_times=False, **chunked)
+
+
+def plain(value: Any) -> Any:
+    """What json cannot write by itself, as numbers and lists."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise ValueError(f"{type(value).__name__} {value!r} is no number, text or list of them")
+
+
+def _engine_version() -> str:
+    try:
+        return package_version("subtomo-engine")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,313 @@
+"""What is wrong with the values of a form, in plain words, with the nearest right thing beside it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from engine.faults import Fault, Key
+
+Form = type[BaseModel]
+_BOUNDS = {
+    "greater_than": ("greater than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+_MEANT = re.compile(r'(?:["\[])(\w+)["\]]')
+_DYNAMO = re.compile(r"Dynamo: (\w+)")
+
+
+def faults_of(form: Form, values: Mapping[str, Any], error: ValidationError) -> list[Fault]:
+    """A fault for each thing wrong with the values, not placed yet."""
+    found: dict[Key, Fault] = {}
+    unknown: list[Fault] = []
+    for detail in error.errors(include_url=False):
+        key = toml_key(detail["loc"], values, is_missing=detail["type"] == "missing")
+        if detail["type"] == "extra_forbidden":
+            unknown.append(Fault(key, f'unknown key "{key[-1]}"', _right_key(form, key, values)))
+        elif not _is_echo(detail):
+            fault = _fault(form, key, values, detail)
+            found.setdefault(fault.key, fault)
+    meant = {(*fault.key[:-1], name) for fault in unknown for name in _MEANT.findall(fault.advice)}
+    return unknown + [fault for key, fault in found.items() if not (key in meant and "missing" in fault.what)]
+
+
+def toml_key(loc: tuple[int | str, ...], values: Any, *, is_missing: bool = False) -> Key:
+    """The path in the document that a location of pydantic means: names of union branches are left out."""
+    return _aligned(loc, values, is_missing)[1]
+
+
+def form_at(form: Form, key: Key, values: Any) -> Form | None:
+    """The form of the table at a path; None where there is no table to be. Shapes are told apart by their values."""
+    candidates = [form]
+    for part in key:
+        if isinstance(part, str):
+            fields = [one.model_fields[part] for one in candidates if part in one.model_fields]
+            candidates = [inner for field in fields for inner in _forms_in(field.annotation)]
+        values = _child(values, part)
+    fitting = [one for one in candidates if _fits(one, values)]
+    return next(iter(fitting or candidates), None)
+
+
+def field_at(form: Form, key: Key, values: Any) -> FieldInfo | None:
+    """The field at a path, or the one that holds the list element at a path."""
+    while key and isinstance(key[-1], int):
+        key = key[:-1]
+    parent = form_at(form, key[:-1], values) if key else None
+    return parent.model_fields.get(str(key[-1])) if parent else None
+
+
+def choices_text(words: Iterable[str]) -> str:
+    """`"a", "b" and "c"`."""
+    quoted = [f'"{word}"' for word in words]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`did you mean "table"?`, or nothing when nothing is near."""
+    known = list(known)
+    with_unit = [name for name in known if re.fullmatch(rf"{re.escape(word)}_(xyz_)?(px|fpx|A|deg)", name)]
+    lower = {name.lower(): name for name in known}
+    close = with_unit or [lower[name] for name in difflib.get_close_matches(word.lower(), lower, n=1)]
+    return f"did you mean {' or '.join(f'{chr(34)}{name}{chr(34)}' for name in close)}?" if close else ""
+
+
+def said(value: Any) -> str:
+    """A value as one would name it: `the text "1.35"`."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'the text "{value if len(value) < 60 else value[:57] + "…"}"'
+        case int() | float():
+            return str(value)
+        case dict():
+            return "a table"
+        case list():
+            return "an empty list" if not value else f"a list of {len(value)}"
+        case _:
+            return f"the date or time {value}"
+
+
+def _is_echo(detail: Mapping[str, Any]) -> bool:
+    """True for a list called too short only because its elements are wrong."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+
+
+def _fault(form: Form, key: Key, values: Any, detail: Mapping[str, Any]) -> Fault:
+    """The fault of one of pydantic's errors."""
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    field = field_at(form, key, values)
+    if kind == "missing" and isinstance(key[-1], int):
+        return _wrong_length(form, key[:-1], values)
+    if kind in ("too_short", "too_long"):
+        return _wrong_length(form, key, values)
+    if kind == "missing":
+        return _missing(key, field)
+    if kind in _BOUNDS:
+        words, name = _BOUNDS[kind]
+        return Fault(key, f"must be {words} {context[name]:g}, got {said(value)}")
+    if kind == "value_error":
+        what, _, advice = str(context["error"]).partition(" (")
+        return Fault(key, what, advice.removesuffix(")"))
+    if kind == "literal_error":
+        return _wrong_choice(key, value, literals(field), others=_takes_list(field))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _wrong_tag(key, values, context["discriminator"].strip("'"), form)
+    if kind == "finite_number":
+        return Fault(key, f"must be a finite number, got {said(value)}")
+    if kind == "string_too_short":
+        return Fault(key, "is an empty text", "name a file or an address, or leave the key out")
+    return _wrong_type(key, kind, value, field)
+
+
+def _missing(key: Key, field: FieldInfo | None) -> Fault:
+    described = (field.description or "") if field else ""
+    inner = _forms_in(field.annotation) if field else []
+    if inner and len(key) == 1:
+        brackets = f"[[{key[0]}]]" if _takes_list(field) else f"[{key[0]}]"
+        needed = [name for name, one in inner[0].model_fields.items() if one.is_required()]
+        return Fault(key, f"{brackets} is missing", f"write it, with {choices_text(needed)} below")
+    return Fault(key, "is missing", described)
+
+
+def _wrong_length(form: Form, key: Key, values: Any) -> Fault:
+    field, value = field_at(form, key, values), _value_at(values, key)
+    if field and _forms_in(field.annotation):
+        return Fault(key, f"needs at least one [[{key[-1]}]]")
+    n_right = _length(field.annotation if field else None)
+    names = "x, y, z" if "_xyz_" in str(key[-1]) else "lowest, highest" if n_right == 2 else ""
+    return Fault(key, f"must have {n_right} numbers, got {len(value)}", f"write [{names}]" if names else "")
+
+
+def _wrong_choice(key: Key, value: Any, choices: list[str], others: bool = False) -> Fault:
+    listed = choices_text(choices) + (" or a list such as [0]" if others else "")
+    near = nearest(value, choices) if isinstance(value, str) else ""
+    got = f'"{value}"' if isinstance(value, str) else said(value)
+    if len(choices) == 1:
+        return Fault(key, f"{got} is not possible here, only {listed}", near)
+    return Fault(key, f"{got} is not one of the choices: {listed}", near)
+
+
+def _wrong_tag(key: Key, values: Any, name: str, form: Form) -> Fault:
+    """A table whose shape is missing or unknown."""
+    if key and key[-1] == name:
+        key = key[:-1]
+    field = field_at(form, key, values)
+    shapes = _forms_in(field.annotation if field else None)
+    choices = [word for shape in shapes for word in literals(shape.model_fields.get(name))]
+    value = _value_at(values, (*key, name))
+    if value is None:
+        return Fault((*key, name), "is missing", f"one of {choices_text(choices)}")
+    return _wrong_choice((*key, name), value, choices)
+
+
+def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fault:
+    """A value of another type than the form asks for."""
+    annotation = field.annotation if field else None
+    got = said(value)
+    if kind == "string_type":
+        advice = f'write "{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
+        return Fault(key, f"must be a text, got {got}", advice)
+    if kind in ("float_type", "int_type", "int_from_float"):
+        whole = "a whole number" if kind.startswith("int") else "a number"
+        return Fault(key, f"must be {whole}, got {got}", _number_advice(value, kind))
+    if kind == "bool_type":
+        is_word = isinstance(value, str) and value.lower() in ("true", "false")
+        return Fault(key, f"must be true or false, got {got}", "remove the quotes" if is_word else "")
+    if kind == "tuple_type":
+        if _forms_in(annotation):
+            return Fault(key, f"can be there several times, got {got}", f"write [[{key[-1]}]] with two brackets")
+        n_right = max(1, _length(annotation))
+        advice = f"write [{', '.join([str(value)] * n_right)}]" if isinstance(value, int | float) else ""
+        return Fault(key, f"must be a list, got {got}", advice)
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        is_file_too = str in _parts_of(annotation)
+        what = "must be a table or the name of a file" if is_file_too else "must be a table"
+        inner = next(iter(_forms_in(annotation)), None)
+        example = next(iter(inner.model_fields), "key") if inner else "key"
+        return Fault(key, f"{what}, got {got}", f"write {{ {example} = … }}")
+    return Fault(key, f"{kind.replace('_', ' ')}, got {got}")
+
+
+def _number_advice(value: Any, kind: str) -> str:
+    if isinstance(value, str):
+        if re.fullmatch(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*", value):
+            return "remove the quotes"
+        if number := re.match(r"\s*[-+]?\d+(\.\d+)?", value):
+            return f"write {number[0].strip()}; the unit is in the key's name"
+    if isinstance(value, float) and kind.startswith("int") and value == value and value.is_integer():
+        return f"write {value:.0f}"
+    if isinstance(value, list) and len(value) == 1:
+        return "remove the brackets"
+    return ""
+
+
+def _right_key(form: Form, key: Key, values: Any) -> str:
+    """Where the user may have wanted to go with an unknown key."""
+    name, parent = str(key[-1]), form_at(form, key[:-1], values)
+    if parent is None:
+        return ""
+    known = parent.model_fields
+    for path, field in _everywhere(form):
+        dynamo = _DYNAMO.search(field.description or "")
+        if dynamo and dynamo[1] == name:
+            return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
+    if near := nearest(name, known):
+        for right, field in known.items():
+            if f'"{right}"' in near and len(key) == 1 and _takes_list(field) and _forms_in(field.annotation):
+                return f"did you mean [[{right}]]?"
+        return near
+    for path, _ in _everywhere(form):
+        if path[-1] == name:
+            above = ".".join(_seen_from(key, path)[:-1])
+            return f"it belongs in {above}" if above else "it belongs above the first [table]"
+    return f"known here: {', '.join(known)}"
+
+
+def _seen_from(key: Key, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path as one says it inside the table that holds the key."""
+    table = tuple(part for part in key[:-1] if isinstance(part, str))
+    return path[len(table) :] if path[: len(table)] == table and len(path) > len(table) + 1 else path
+
+
+def _everywhere(form: Form, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Every field of the form and of the tables inside it."""
+    for name, field in form.model_fields.items():
+        yield (*path, name), field
+        for inner in _forms_in(field.annotation):
+            yield from _everywhere(inner, (*path, name))
+
+
+def _parts_of(annotation: Any) -> Iterator[Any]:
+    """The annotation and all that it is made of."""
+    yield annotation
+    if get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from _parts_of(part)
+
+
+def _forms_in(annotation: Any) -> list[Form]:
+    return [part for part in _parts_of(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def literals(field: FieldInfo | None) -> list[str]:
+    """The choices of a field; empty when it is free."""
+    parts = _parts_of(field.annotation) if field else ()
+    return [str(word) for part in parts if get_origin(part) is Literal for word in get_args(part)]
+
+
+def _length(annotation: Any) -> int:
+    """How many elements a list must have; 0 when any number will do."""
+    tuples = [get_args(part) for part in _parts_of(annotation) if get_origin(part) is tuple]
+    return max((len(parts) for parts in tuples if Ellipsis not in parts), default=0)
+
+
+def _takes_list(field: FieldInfo | None) -> bool:
+    return field is not None and any(get_origin(part) is tuple for part in _parts_of(field.annotation))
+
+
+def _fits(form: Form, values: Any) -> bool:
+    """True when no choice of the form is contradicted by the values."""
+    if not isinstance(values, dict):
+        return False
+    fixed = {name: literals(field) for name, field in form.model_fields.items() if field.is_required()}
+    return all(values.get(name, words[0]) in words for name, words in fixed.items() if words)
+
+
+def _child(values: Any, part: str | int) -> Any:
+    if isinstance(values, dict):
+        return values.get(str(part)) if isinstance(part, str) else None
+    if isinstance(values, list) and isinstance(part, int) and part < len(values):
+        return values[part]
+    return None
+
+
+def _value_at(values: Any, key: Key) -> Any:
+    for part in key:
+        values = _child(values, part)
+    return values
+
+
+def _aligned(loc: tuple[int | str, ...], values: Any, is_missing: bool) -> tuple[bool, Key]:
+    """The longest path of the document along the location, and whether it reaches the location's end."""
+    if not loc:
+        return True, ()
+    part, rest = loc[0], loc[1:]
+    options: list[tuple[bool, Key]] = []
+    in_table = isinstance(values, dict) and part in values
+    if in_table or (isinstance(values, list) and isinstance(part, int) and part < len(values)):
+        complete, path = _aligned(rest, _child(values, part), is_missing)
+        options.append((complete, (part, *path)))
+    elif is_missing and not rest:
+        return True, (part,)
+    if isinstance(part, str):
+        complete, path = _aligned(rest, values, is_missing)
+        options.append((complete and bool(rest), path))
+    return max(options, key=lambda option: (option[0], len(option[1])), default=(False, ()))

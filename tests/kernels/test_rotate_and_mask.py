@@ -1,0 +1,61 @@
+"""Turning boxes, and soft masks."""
+
+import numpy as np
+import pytest
+
+from engine.geometry import euler, symmetry
+from engine.kernels import blobs, mask, rotate
+
+CENTRES = np.array([[4.0, 1.0, -2.0], [-3.0, 5.0, 1.0], [0.0, -4.0, 4.0]])
+
+
+@pytest.mark.parametrize("n", [32, 33])
+def test_a_turned_and_shifted_box_equals_the_object_rendered_there(n):
+    rotation = euler.matrices([30, 40, 50])
+    shift = np.array([1.5, -2.0, 0.7])
+    expected = blobs.render(CENTRES @ rotation.T + shift, 1.8, n)
+    made = rotate.moved(blobs.render(CENTRES, 1.8, n), rotation, shift)
+    np.testing.assert_allclose(made, expected, atol=0.01)
+
+
+def test_a_symmetrised_box_looks_the_same_from_every_operator():
+    operators = symmetry.operators("C4")
+    made = rotate.symmetrized(blobs.render(CENTRES, 1.8, 32), operators)
+    for operator in operators:
+        np.testing.assert_allclose(rotate.moved(made, operator), made, atol=0.01)
+
+
+def test_symmetry_c1_changes_nothing():
+    volume = blobs.render(CENTRES, 1.8, 16)
+    np.testing.assert_array_equal(rotate.symmetrized(volume, symmetry.operators("C1")), volume)
+
+
+def test_masks_have_the_volume_of_their_shapes():
+    centre = (24, 24, 24)
+    assert mask.ball(48, 12, centre, 3).sum() == pytest.approx(4 / 3 * np.pi * 12**3, rel=0.02)
+    assert mask.cylinder(48, 10, 20, centre, 2).sum() == pytest.approx(np.pi * 10**2 * 20, rel=0.02)
+    assert mask.ellipsoid(48, (8, 10, 14), centre, 2).sum() == pytest.approx(4 / 3 * np.pi * 8 * 10 * 14, rel=0.02)
+
+
+def test_a_cylinder_stands_along_z_around_its_centre():
+    made = mask.cylinder(32, 4, 12, (10, 20, 16), 0)
+    assert made[16, 20, 10] == 1
+    assert made[21, 20, 10] == 1  # 5 px up: inside the half height of 6
+    assert made[24, 20, 10] == 0
+    assert made[16, 20, 16] == 0
+
+
+def test_a_soft_edge_is_half_way_at_the_radius():
+    made = mask.ball(32, 8, (16, 16, 16), 4)
+    assert made[16, 16, 24] == pytest.approx(0.5)
+    assert made[16, 16, 22] == 1
+    assert made[16, 16, 26] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_chain_is_not_its_own_mirror_image():
+    chain = blobs.chiral_chain(60, 12, np.random.default_rng(0))
+    steps = np.diff(chain, axis=0)
+    handedness = np.einsum("ij,ij->i", np.cross(steps[:-2], steps[1:-1]), steps[2:])
+    assert handedness.mean() > 0
+    assert (handedness > 0).mean() > 0.65
+    assert np.linalg.norm(chain, axis=1).max() == pytest.approx(12)

@@ -1,0 +1,239 @@
+"""alignment: give back the move that was given; nothing about the machine changes the answer."""
+
+import memory
+import numpy as np
+import pytest
+
+from engine.data import Half, ParticleArray, Table, Volume
+from engine.devices import Work
+from engine.faults import EngineError
+from engine.geometry import euler
+from engine.kinds import alignment, comparison
+from engine.kinds.alignment.select import select
+from engine.kinds.alignment.start import with_halves
+from engine.kinds.form import Select
+
+PHANTOM = {
+    "object": {"blobs": 40, "radius_px": 8},
+    "boxes": {"count": 24, "box_px": 28, "snr": 0.3, "shift_px": 2},
+    "start": {"angle_error_deg": 10, "shift_error_px": 2, "template_lowpass_fpx": 5},
+}
+ROUND = {
+    "cone": {"range_deg": 24, "step_deg": 8},
+    "azimuth": {"range_deg": 24, "step_deg": 8},
+    "refine": {"levels": 2},
+    "shifts": {"limits_xyz_px": [4, 4, 4]},
+    "bandpass": {"lowpass_fpx": 8},
+}
+DATA = {"particles": "phantom:particles", "table": "phantom:table", "template": "phantom:template"}
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return memory.addresses("phantom", memory.run("phantom", PHANTOM)["phantom"])
+
+
+def align(phantom, *rounds, work=None, data=None, **more):
+    values = {"data": {**DATA, **(data or {})}, "rounds": [{**ROUND, **r} for r in rounds or ({},)], **more}
+    values["data"] = {key: value for key, value in values["data"].items() if value is not None}
+    return memory.run("alignment", values, phantom, work)
+
+
+def errors(table, phantom):
+    return comparison.pose_errors(table, phantom["phantom:truth"], "C1")
+
+
+def test_disturbed_particles_are_found_again(phantom):
+    made = align(phantom, {"iterations": 2})["ite_0002"]
+    found = errors(made["table"], phantom)
+    assert np.median(found["angle_deg"]) < 2.0
+    assert np.median(found["shift_px"]) < 0.25
+    assert made["summary"]["averaged"] == 24
+
+
+def test_without_a_template_the_average_of_the_table_is_the_first_reference(phantom):
+    made = align(phantom, {"iterations": 2}, data={"template": None})
+    assert np.median(errors(made["ite_0002"]["table"], phantom)["angle_deg"]) < np.median(
+        errors(phantom["phantom:table"], phantom)["angle_deg"]
+    )
+
+
+@pytest.mark.parametrize("work", [Work(1, (), 1), Work(1, (), 7), Work(2, (), 1), Work(2, (), 7)], ids=repr)
+def test_chunks_and_workers_do_not_change_a_bit(phantom, work):
+    plain, other = align(phantom)["ite_0001"], align(phantom, work=work)["ite_0001"]
+    assert plain["table"].equals(other["table"])
+    for item in ("refs/001/average", "refs/001/average_symmetrized"):
+        np.testing.assert_array_equal(plain[item].data, other[item].data)
+    np.testing.assert_array_equal(plain["refs/001/fsc"]["fsc"], other["refs/001/fsc"]["fsc"])
+
+
+def test_what_moved_is_written_into_the_table(phantom):
+    table = align(phantom)["ite_0001"]["table"]
+    start = phantom["phantom:table"]
+    np.testing.assert_allclose(table["dshift"], np.linalg.norm(table.shifts_xyz_px - start.shifts_xyz_px, axis=1))
+    np.testing.assert_allclose(table["daxis"], euler.axis_change_deg(start.angles, table.angles))
+    np.testing.assert_allclose(table["dcc"], table["cc"])
+    assert (table["cc"] > 0.2).all()
+    assert (table["cc"] <= 1).all()
+
+
+def test_rows_that_are_not_aligned_keep_their_pose(phantom):
+    table = phantom["phantom:table"].with_columns(aligned=np.arange(24) % 2)
+    made = align({**phantom, "phantom:table": table})["ite_0001"]["table"]
+    kept = made.where(made["aligned"] == 0)
+    np.testing.assert_array_equal(kept.angles, table.where(table["aligned"] == 0).angles)
+    assert (kept["averaged"] == 1).all()
+
+
+def offsets(table, origin):
+    return np.linalg.norm(table.shifts_xyz_px - origin.shifts_xyz_px, axis=1)
+
+
+def test_shift_origins_bound_the_shift_around_what_they_name(phantom):
+    start = phantom["phantom:table"]
+
+    def shifts(origin):
+        return {"iterations": 2, "shifts": {"limits_xyz_px": [0.8, 0.8, 0.8], "origin": origin}}
+
+    zero = start.with_poses(start.angles, np.zeros((24, 3)))
+    box = align(phantom, shifts("box-centre"))
+    assert offsets(box["ite_0002"]["table"], zero).max() <= 0.8 + 1e-9
+    last = align(phantom, shifts("last-iteration"))
+    for before, after in (("ite_0000", "ite_0001"), ("ite_0001", "ite_0002")):
+        assert offsets(last[after]["table"], last[before]["table"]).max() <= 0.8 + 1e-9
+    assert offsets(last["ite_0002"]["table"], start).max() > 0.8
+    begun = align(phantom, shifts("last-iteration"), shifts("round-start"), shifts("project-start"))
+    for ite in (3, 4):
+        assert offsets(begun[f"ite_{ite:04d}"]["table"], begun["ite_0002"]["table"]).max() <= 0.8 + 1e-9
+    for ite in (5, 6):
+        assert offsets(begun[f"ite_{ite:04d}"]["table"], start).max() <= 0.8 + 1e-9
+
+
+def test_unlimited_shifts_find_a_particle_anywhere_in_the_box(phantom):
+    start = phantom["phantom:table"]
+    far = phantom["phantom:truth"].with_poses(start.angles, np.zeros((24, 3)))
+    rolled = ParticleArray(
+        np.roll(phantom["phantom:particles"].boxes, (5, -6, 0), axis=(1, 2, 3)), phantom["phantom:particles"].tags, 4.0
+    )
+    given = {**phantom, "phantom:table": far, "phantom:particles": rolled}
+    made = align(given, {"shifts": {"origin": "unlimited"}})["ite_0001"]["table"]
+    true = phantom["phantom:truth"].shifts_xyz_px + [0, -6, 5]
+    assert np.median(np.linalg.norm(made.shifts_xyz_px - true, axis=1)) < 0.6
+
+
+@pytest.mark.parametrize("frame", ["particle", "box"])
+def test_a_frozen_axis_is_the_particles_or_the_boxs(phantom, frame):
+    made = align(phantom, {"shifts": {"limits_xyz_px": [3, 3, 0], "frame": frame}})["ite_0001"]["table"]
+    start = phantom["phantom:table"]
+    shifts = made.shifts_xyz_px
+    if frame == "particle":
+        shifts = np.einsum("nji,nj->ni", euler.matrices(start.angles), shifts)
+    assert np.abs(shifts[:, 2]).max() < 1e-9
+    assert np.abs(shifts[:, :2]).max() > 1
+
+
+def test_halves_run_on_their_own_and_are_joined(phantom):
+    made = align(phantom, data={"halves": "parity", "template": None})
+    odd, even, both = (made[f"{folder}ite_0001"] for folder in ("half_odd/", "half_even/", ""))
+    assert set(odd["table"].tags % 2) == {1}
+    assert set(even["table"].tags % 2) == {0}
+    assert both["table"].tags.tolist() == list(range(1, 25))
+    assert both["refs/001/fsc"].notes["gold_standard"] is True
+    assert not np.array_equal(made["half_odd/ite_0000"]["refs/001/average"].data, made["half_even/ite_0000"]["refs/001/average"].data)
+    alone = align({**phantom, "phantom:table": phantom["phantom:table"].where(np.arange(24) % 2 == 0)}, data={"template": None})
+    assert alone["ite_0001"]["table"].angles == pytest.approx(odd["table"].angles)
+
+
+def test_halves_by_region_never_split_a_region_and_are_set_once():
+    table = Table.blank(10, tomo=1, reg=[1, 1, 1, 2, 2, 3, 3, 3, 4, 4])
+    halved = with_halves(table, "region")
+    for region in (1, 2, 3, 4):
+        assert len(set(halved["half"][table["reg"] == region])) == 1
+    assert set(halved["half"]) == {Half.ODD, Half.EVEN}
+    assert with_halves(halved, "parity").equals(halved)
+
+
+def test_selection_rules_keep_what_they_say():
+    cc = [0.1, 0.5, 0.3, 0.2, 0.4]
+    table = Table.blank(5, cc=cc)
+    expected = {
+        ("all", 0.2): [1, 1, 1, 1, 1],
+        ("cc-above", 0.3): [0, 1, 1, 0, 1],
+        ("cc-above-mean-times", 1.2): [0, 1, 0, 0, 1],
+        ("cc-above-mean-plus-std", 1.0): [0, 1, 0, 0, 0],
+        ("best-count", 2.0): [0, 1, 0, 0, 1],
+        ("best-fraction", 0.6): [0, 1, 1, 0, 1],
+    }
+    for (rule, value), kept in expected.items():
+        assert select(table, Select(rule=rule, value=value))["averaged"].tolist() == kept, rule
+    rejected = select(table, Select(rule="best-count", value=2.0, reject_from_alignment=True))
+    assert rejected["aligned"].tolist() == [0, 1, 0, 0, 1]
+    with pytest.raises(EngineError, match="best cc is 0.5"):
+        select(table, Select(rule="cc-above", value=0.9))
+
+
+def test_symmetry_is_imposed_on_the_stored_second_average(phantom):
+    made = align(phantom, {"symmetry": "C2"})["ite_0001"]
+    symmetric = made["refs/001/average_symmetrized"].data
+    from engine.kernels.rotate import moved
+
+    turned = moved(symmetric, np.diag([-1.0, -1.0, 1.0]))
+    inner = slice(6, -6)
+    np.testing.assert_allclose(turned[inner, inner, inner], symmetric[inner, inner, inner], atol=0.02 * symmetric.max())
+    assert not np.allclose(made["refs/001/average"].data, symmetric, atol=0.05 * symmetric.max())
+
+
+def spoilt(phantom, tags):
+    particles = phantom["phantom:particles"]
+    boxes = particles.boxes.copy()
+    for number, tag in enumerate(tags):
+        boxes[tag - 1] = np.nan if number % 2 == 0 else 0
+    return {**phantom, "phantom:particles": ParticleArray(boxes, particles.tags, 4.0)}
+
+
+def test_many_particles_without_numbers_stop_the_run(phantom):
+    with pytest.raises(EngineError, match=r"2 of 24 particles .* first tags 3, 9"):
+        align(spoilt(phantom, [3, 9]))
+
+
+def test_a_rare_particle_without_numbers_is_excluded_counted_and_listed(phantom):
+    repeated = ParticleArray(
+        np.concatenate([phantom["phantom:particles"].boxes] * 5), np.arange(1, 121), 4.0
+    )
+    table = Table.blank(120, ftype=1, ymintilt=-60, ymaxtilt=60)
+    start = alignment.Project.model_validate({"data": DATA, "rounds": [ROUND]})
+    step = alignment.unfold(start)[0]
+    boxes = repeated.boxes.copy()
+    boxes[16, 3, 4, 5] = np.inf
+    inputs = {"particles": ParticleArray(boxes, repeated.tags, 4.0), "table": table, "template": phantom["phantom:template"]}
+    made = step.function(step.settings, inputs, Work())
+    assert made["summary"]["excluded: no numbers or constant"] == "17"
+    assert made["table"]["aligned"][16] == made["table"]["averaged"][16] == 0
+    assert made["table"]["averaged"].sum() == 119
+
+
+def test_tags_without_particles_are_one_clear_error(phantom):
+    table = phantom["phantom:table"].with_columns(tag=np.arange(11, 35))
+    with pytest.raises(EngineError, match=r"10 of 24 tags of the table have no particle: 25, 26, 27"):
+        align({**phantom, "phantom:table": table})
+
+
+def test_an_empty_mask_and_one_of_the_wrong_size_are_clear_errors(phantom):
+    with pytest.raises(EngineError, match="is empty"):
+        align(phantom, masks={"alignment": {"shape": "sphere", "radius_A": 0.1, "edge_px": 0, "centre_xyz_px": [3.5, 3, 3]}})
+    with pytest.raises(EngineError, match=r"m.mrc has shape \(8, 8, 8\)"):
+        align({**phantom, "m.mrc": Volume(np.ones((8, 8, 8), dtype=np.float32))}, masks={"alignment": "m.mrc"})
+
+
+def test_a_flat_template_is_a_clear_error(phantom):
+    flat = Volume(np.zeros((28, 28, 28), dtype=np.float32), 4.0)
+    with pytest.raises(EngineError, match="template is constant"):
+        align({**phantom, "phantom:template": flat})
+
+
+def test_a_mirrored_template_loses(phantom):
+    template = phantom["phantom:template"]
+    mirrored = {**phantom, "phantom:template": Volume(np.roll(template.data[:, :, ::-1], 1, axis=2), 4.0)}
+    wide = {"cone": {"range_deg": 60, "step_deg": 15}, "azimuth": {"range_deg": 60, "step_deg": 15}}
+    right, wrong = align(phantom, wide)["ite_0001"]["table"], align(mirrored, wide)["ite_0001"]["table"]
+    assert (right["cc"] > wrong["cc"]).all()

@@ -1,0 +1,42 @@
+"""Steps run in memory: what `engine run` does, without files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.address import Address
+from engine.data import ParticleArray
+from engine.devices import Work
+from engine.kinds import KINDS
+from engine.step import StepItem, Stream
+
+
+def run(kind: str, values: dict[str, Any], given: dict[str, Any] | None = None, work: Work | None = None) -> dict[str, Any]:
+    """Every step's outputs by step name. given: values of the addresses and paths that the project names, by their text."""
+    module = KINDS[kind]
+    made: dict[str, Any] = {}
+    for step in module.unfold(module.Project.model_validate(values)):
+        inputs = {}
+        for name, source in step.inputs.items():
+            if isinstance(source.source, StepItem):
+                inputs[name] = made[source.source.step][source.source.item]
+            else:
+                inputs[name] = (given or {})[str(source.source)]
+        outputs = dict(step.function(step.settings, inputs, work or Work()))
+        assert tuple(sorted(outputs)) == tuple(sorted(step.makes)), step.name
+        made[step.name] = {item: in_memory(value) for item, value in outputs.items()}
+    return made
+
+
+def in_memory(value: Any) -> Any:
+    """A stream of boxes as particles held in memory; anything else as it is."""
+    if isinstance(value, Stream):
+        return ParticleArray(np.stack(list(value.boxes)), value.tags, value.pixel_size_A)
+    return value
+
+
+def addresses(project: str, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The outputs of a step by the addresses under which other projects know them."""
+    return {str(Address(project, item.rsplit("/", 1)[-1])): value for item, value in outputs.items()}

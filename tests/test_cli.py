@@ -1,0 +1,344 @@
+"""The command line: what is printed, where, and the exit code that scripts go by."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from engine.cli import app, show
+from engine.faults import EngineError, Fault
+
+TRUTH = """\
+kind = "phantom"
+[object]
+blobs = 8
+radius_px = 2
+[boxes]
+count = 6
+box_px = 24
+[start]
+template_lowpass_fpx = 4
+"""
+ALIGNMENT = """\
+kind = "alignment"
+[data]
+particles = "truth:particles"
+table = "truth:table"
+template = "truth:template"
+[[rounds]]
+iterations = 1
+cone = { range_deg = 10, step_deg = 5 }
+azimuth = { range_deg = 0 }
+refine = { levels = 0 }
+shifts = { limits_xyz_px = [2, 2, 2] }
+bandpass = { highpass_fpx = 0, lowpass_fpx = 5 }
+"""
+ENGINE = [sys.executable, "-c", "from engine.cli import main; main()"]
+
+
+def engine(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), prog_name="engine", catch_exceptions=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "truth.toml").write_text(TRUTH)
+    (tmp_path / "pr_1.toml").write_text(ALIGNMENT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A campaign that has been run."""
+    folder = tmp_path_factory.mktemp("done")
+    (folder / "truth.toml").write_text(TRUTH)
+    (folder / "pr_1.toml").write_text(ALIGNMENT)
+    result = engine("run", str(folder), "--gpus", "none")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_loads_none_of_the_heavy_libraries(words: list[str]) -> None:
+    heavy = {"numpy", "h5py", "scipy", "rich", "tomlkit", "matplotlib", "pandas"}
+    code = f"""
+import atexit, sys
+atexit.register(lambda: print("LOADED", *(set(sys.modules) & {heavy!r})))
+sys.argv = ["engine", *{words!r}]
+from engine.cli import main
+main()"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.rstrip().endswith("LOADED")
+    assert "engine" in result.stdout
+
+
+def test_check_says_what_is_good(folder: Path) -> None:
+    result = engine("check", ".")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == ["truth.toml: no faults, 1 step", "pr_1.toml: no faults, 2 steps"]
+
+
+def test_check_shows_each_fault_with_its_line_and_a_mark_below(folder: Path) -> None:
+    (folder / "pr_1.toml").write_text(ALIGNMENT.replace("step_deg = 5", 'step_deg = "5"'))
+    result = engine("check", "pr_1.toml")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        'pr_1.toml:8:37: rounds no. 1: cone.step_deg: must be a number, got the text "5" (remove the quotes)',
+        '  8 | cone = { range_deg = 10, step_deg = "5" }',
+        "    |                                     ^^^",
+        "1 fault in 1 of 1 project",
+    ]
+
+
+def test_check_as_json_is_for_machines(folder: Path) -> None:
+    (folder / "truth.toml").write_text(TRUTH.replace("blobs = 8", "blob = 8"))
+    result = engine("check", "truth.toml", "--json")
+    assert result.exit_code == 1
+    (one,) = json.loads(result.stdout)
+    assert one["faults"] == [
+        {
+            "line": 3,
+            "column": 1,
+            "key": ["object", "blob"],
+            "what": 'unknown key "blob"',
+            "advice": 'did you mean "blobs"?',
+        }
+    ]
+
+
+def test_nothing_in_a_file_can_steer_the_terminal(folder: Path) -> None:
+    (folder / "truth.toml").write_bytes(b'kind = "phantom"\n"\\u001b]0;owned\\u0007" = "\x1b[31m"\n')
+    result = engine("check", "truth.toml")
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+
+
+def test_the_mark_stands_below_wide_letters(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "pr.toml"
+    path.write_text('title = "粒子", x = 3\n', "utf-8")
+    show.faults([Fault((), "what", path=path, line=1, column=13)])
+    source, mark = capsys.readouterr().out.splitlines()[1:]
+    assert mark.index("^") == source.index(",") + 2
+
+
+def test_an_invalid_project_is_not_run(folder: Path) -> None:
+    (folder / "truth.toml").write_text(TRUTH.replace("count = 6", "count = 0"))
+    result = engine("run", ".")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "truth.toml:6:9: boxes.count: must be at least 1, got 0" in result.stderr
+    assert "nothing was run" in result.stderr
+    assert not (folder / "truth").exists()
+
+
+def test_a_neighbour_that_has_not_run_is_named_with_its_command(folder: Path) -> None:
+    result = engine("run", "pr_1.toml")
+    assert result.exit_code == 1
+    assert re.search(r"^error: .*engine run \S*truth\.toml", result.stderr)
+
+
+def test_a_run_ends_with_the_newest_summary_and_does_nothing_twice(done: Path) -> None:
+    result = engine("run", str(done))
+    assert result.exit_code == 0
+    assert "pr_1: 0 steps to do, 2 kept" in result.stdout
+    assert re.search(r"^  particles +6$", result.stdout, re.MULTILINE)
+
+
+def test_the_plan_says_why_and_does_nothing(folder: Path) -> None:
+    result = engine("run", ".", "--plan")
+    assert result.exit_code == 0
+    assert "pr_1: 2 to do" in result.stdout
+    assert re.search(r"do +ite_0001 +not there yet", result.stdout)
+    assert not (folder / "pr_1").exists()
+
+
+def test_a_stale_step_stops_a_run_and_names_the_command(done: Path, tmp_path: Path) -> None:
+    for name in ("truth", "pr_1"):
+        (tmp_path / f"{name}.toml").write_bytes((done / f"{name}.toml").read_bytes())
+        (tmp_path / name).symlink_to(done / name)
+    path = tmp_path / "pr_1.toml"
+    path.write_text(ALIGNMENT.replace("lowpass_fpx = 5", "lowpass_fpx = 4"))
+    result = engine("run", str(path))
+    assert result.exit_code == 1
+    assert "--redo stale" in result.stderr
+    assert "stale  ite_0001" in engine("run", str(path), "--plan").stdout
+
+
+def test_ctrl_c_says_how_to_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import import_module
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("engine.run"), "run", interrupted)
+    result = engine("run", "truth.toml", "pr_1.toml", "--workers", "2", "--redo", "ite_0001")
+    assert result.exit_code == 4
+    assert "engine run truth.toml pr_1.toml --workers 2" in result.stderr
+    assert "--redo" not in result.stderr
+
+
+def test_a_real_ctrl_c_leaves_a_run_that_goes_on(folder: Path) -> None:
+    text = TRUTH.replace("count = 6", "count = 20000")
+    (folder / "truth.toml").write_text(text)
+    with subprocess.Popen(
+        [*ENGINE, "run", "truth.toml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert "to do" in run.stdout.readline()
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 4
+    assert "engine run truth.toml" in errors
+    assert "Traceback" not in errors
+    (folder / "truth.toml").write_text(TRUTH)
+    assert engine("run", "truth.toml").exit_code == 0
+
+
+def test_a_held_lock_has_its_own_exit_code(folder: Path) -> None:
+    from engine.store import Store
+
+    with Store(folder / "truth").lock():
+        result = engine("run", "truth.toml")
+    assert result.exit_code == 5
+    assert result.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["check", "nowhere.toml"], 1, "there is no such file"),
+        (["run", "nowhere.toml"], 2, "there is no such file"),
+        (["run", "truth.toml", "--gpus", "one"], 2, "--gpus"),
+        (["run", "truth.toml", "--workers", "0"], 2, "--workers"),
+        (["new", "fantom", "x"], 1, 'did you mean "phantom"'),
+        (["query", "truht:table"], 1, "did you mean 'truth'"),
+        (["query", "truth:tabel"], 1, "did you mean 'table'"),
+        (["query", "truth"], 1, "engine run"),
+        (["nonsense"], 2, "No such command"),
+        (["run"], 2, "Missing argument"),
+    ],
+)
+def test_what_a_user_can_put_right_is_one_line_and_no_traceback(
+    folder: Path, words: list[str], code: int, text: str
+) -> None:
+    result = engine(*words)
+    assert result.exit_code == code
+    assert text in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_notes_of_an_error_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    error = EngineError("particle 3 is constant")
+    error.add_note("in step ite_0001 of pr_1")
+    show.error(error)
+    assert capsys.readouterr().err == "error: particle 3 is constant\n  in step ite_0001 of pr_1\n"
+
+
+def test_new_writes_a_project_and_says_what_comes_next(folder: Path) -> None:
+    result = engine("new", "average", "sum_1")
+    assert result.exit_code == 0
+    assert "engine check sum_1.toml" in result.stdout
+    assert (folder / "sum_1.toml").is_file()
+    assert engine("new", "average", "sum_1").exit_code == 1
+
+
+def test_query_shows_writes_and_tells_where(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(done)
+    assert "pr_1:average " in engine("query", "pr_1").stdout
+    assert engine("query", "pr_1:a", "--path").stdout == "pr_1/ite_0001.h5\trefs/001/average\n"
+    table = engine("query", "pr_1:t", "--columns", "tag,cc", "--where", "tag > 2", "--sort", "-tag").stdout.splitlines()
+    assert table[0].split() == ["tag", "cc"]
+    assert [line.split()[0] for line in table[1:]] == ["6", "5", "4", "3"]
+    assert "24 x 24 x 24" in engine("query", "pr_1:a").stdout
+    assert json.loads(engine("query", "pr_1:summary", "--json").stdout)["particles"] == 6
+    assert len(engine("query", "pr_1:cc").stdout.splitlines()) == 6
+    assert "ProjectDone" in engine("query", "pr_1:log").stdout
+    assert re.match("particles +6", engine("query", "truth:particles").stdout)
+
+
+def test_query_writes_one_file_or_one_for_each_iteration(done: Path, tmp_path: Path) -> None:
+    engine("query", f"{done}/pr_1:a", "-o", f"{tmp_path}/a.mrc")
+    result = engine("query", f"{done}/pr_1:a:ite=*", "-o", f"{tmp_path}/a.em")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mrc", "a_0000.em", "a_0001.em"]
+
+
+def test_status_is_one_line_a_project(done: Path) -> None:
+    lines = engine("status", str(done)).stdout.splitlines()
+    assert lines[0].startswith("pr_1: 2 of 2 steps, ite 1")
+    assert lines[1] == "truth: 1 of 1 step"
+    assert [one["n_done"] for one in json.loads(engine("status", str(done), "--json").stdout)] == [2, 1]
+
+
+def test_schema_writes_where_it_is_told(tmp_path: Path) -> None:
+    assert engine("schema", str(tmp_path / "schemas")).exit_code == 0
+    assert (tmp_path / "schemas" / "alignment.schema.json").is_file()
+
+
+def test_a_log_gets_at_most_one_line_in_a_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    from engine.cli.progress import Lines
+    from engine.run import ChunkDone, ProjectDone, ProjectStarted
+
+    now = iter(range(100))
+    lines = Lines({}, clock=lambda: float(next(now)))
+    lines(ProjectStarted("pr_1", 3, 3))
+    for done in range(20):
+        lines(ChunkDone("pr_1", "ite_0001", done, 20))
+    lines(ProjectDone("pr_1", 3, 0, 12.0))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "pr_1: 3 steps to do, 0 kept"
+    assert printed[-1] == "pr_1: done, 3 steps in 12 s"
+    assert 2 <= len(printed) - 2 <= 5
+
+
+def test_on_a_terminal_bars_come_and_go_and_the_summary_stays(folder: Path) -> None:
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    run = subprocess.Popen([*ENGINE, "run", "truth.toml"], stdout=follower, stderr=follower, env=environment)
+    os.close(follower)
+    seen = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # a terminal without writers reads as an error on Linux
+            break
+        if not part:
+            break
+        seen += part
+    os.close(leader)
+    assert run.wait(timeout=60) == 0
+    assert b"truth: done, 1 step in" in seen
+    assert re.search(rb"particles +6", seen)
+    assert b"\x1b[" in seen
+
+
+def test_the_python_door_opens_on_the_same_rooms(done: Path) -> None:
+    import engine as door
+
+    assert door.load(done / "truth.toml").kind == "phantom"
+    assert [one.faults for one in door.check(done)] == [[], []]
+    assert [outcome.stored for outcome in door.run([done])] == [(), ()]
+    assert len(door.query("pr_1:table", folder=done).value) == 6
+    import engine.run
+
+    assert door.run is engine.run
+    assert callable(engine.run.run)
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, engine; print(engine.__version__, *({'numpy', 'pydantic', 'typer'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert re.fullmatch(r"[\w.]+ ?\n", result.stdout)

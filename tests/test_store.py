@@ -1,0 +1,336 @@
+"""The store: what is written comes back, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import toy
+
+from engine.data import Curve, Particles, Table, Volume
+from engine.faults import EngineError
+from engine.step import Step, Stream
+from engine.store import LockHeld, Store
+
+GENERATOR = np.random.default_rng(3)
+BOXES = GENERATOR.normal(size=(5, 8, 8, 8)).astype(np.float32)
+TAGS = np.array([2, 3, 5, 7, 11])
+
+
+def outputs(with_stream: bool = False) -> dict:
+    volume = Volume(GENERATOR.normal(size=(6, 7, 8)).astype(np.float32), 1.35, (1.0, 2.0, 3.0))
+    made = {
+        "refs/001/average": volume,
+        "table": Table.blank(4, cc=[0.1, 0.2, 0.3, 0.4], half=[1, 2, 1, 2]),
+        "fsc": Curve({"shell": np.arange(3.0), "fsc": np.array([1, 0.5, np.nan])}, {"gold": True, "resolution_A": 8.5}),
+        "summary": {"mean cc": np.float64(0.25), "note": "größer", "nested": {"list": [1, 2]}},
+        "weights": np.arange(12, dtype=np.int32).reshape(3, 4),
+        "chosen": np.array([True, False]),
+    }
+    return {**made, "particles": Stream(TAGS, 8, 1.35, iter(BOXES))} if with_stream else made
+
+
+def step(made: dict, name: str = "half_even/ite_0003") -> Step:
+    return Step(name, toy.iterate, 4, toy.Settings(), tuple(made), labels={"ite": 3, "round": 2, "half": "even"})
+
+
+def write(store: Store, made: dict, name: str = "half_even/ite_0003", seconds: float = 1.5) -> Path:
+    started = "2026-11-22T10:00:00+00:00"
+    return store.write(step(made, name), "alignment", "k" * 32, {"table": "abc"}, made, started, seconds, "CPU")
+
+
+@pytest.mark.parametrize("with_stream", [False, True])
+def test_every_item_comes_back_with_its_bits(tmp_path: Path, with_stream: bool) -> None:
+    store, made = Store(tmp_path / "pr_1"), outputs(with_stream)
+    write(store, made)
+    name = "half_even/ite_0003"
+    volume = store.read(name, "refs/001/average")
+    assert np.array_equal(volume.data, made["refs/001/average"].data)
+    assert (volume.pixel_size_A, volume.origin_xyz_A) == (1.35, (1.0, 2.0, 3.0))
+    assert store.read(name, "table").equals(made["table"])
+    curve = store.read(name, "fsc")
+    assert list(curve.columns) == ["shell", "fsc"]
+    assert np.array_equal(curve["fsc"], made["fsc"]["fsc"], equal_nan=True)
+    assert curve.notes == {"gold": True, "resolution_A": 8.5}
+    assert store.read(name, "summary") == {"mean cc": 0.25, "note": "größer", "nested": {"list": [1, 2]}}
+    weights = store.read(name, "weights")
+    assert np.array_equal(weights, made["weights"])
+    assert weights.dtype == np.int32
+    assert store.read(name, "chosen").tolist() == [True, False]
+    assert store.volume_facts(name, "refs/001/average") == ((6, 7, 8), 1.35)
+    assert store.step_names() == [name]
+
+
+def test_the_facts_of_a_step_are_the_attributes_of_its_file(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    assert store.facts("half_even/ite_0003") is None
+    path = write(store, outputs())
+    facts = store.facts("half_even/ite_0003")
+    assert facts is not None
+    assert (facts.key, facts.kind, facts.version, facts.seconds, facts.devices) == (
+        "k" * 32,
+        "alignment",
+        4,
+        1.5,
+        "CPU",
+    )
+    assert facts.settings == {"cone": {"step_deg": 5.0}, "number": 0}
+    assert facts.labels == {"ite": 3, "round": 2, "half": "even"}
+    assert facts.inputs == {"table": "abc"}
+    assert facts.pixel_size_A == 1.35
+    with h5py.File(path) as file:
+        assert (file.attrs["layout"], file.attrs["ite"], file.attrs["half"]) == (1, 3, b"even")
+        assert file["refs/001/average"].attrs["axes"] == b"zyx"
+    assert {item.path: item.what for item in store.listing("half_even/ite_0003")} == {
+        "chosen": "array",
+        "fsc": "curve",
+        "refs/001/average": "volume",
+        "summary": "summary",
+        "table": "table",
+        "weights": "array",
+    }
+
+
+def test_particles_are_read_box_by_box_from_several_threads(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    path = write(store, outputs(with_stream=True))
+    particles = store.read("half_even/ite_0003", "particles")
+    assert isinstance(particles, Particles)
+    assert (particles.tags.tolist(), particles.box_px, particles.pixel_size_A) == (TAGS.tolist(), 8, 1.35)
+    wrong: list[int] = []
+
+    def reader() -> None:
+        wrong.extend(tag for row, tag in enumerate(TAGS) if not np.array_equal(particles.read(int(tag)), BOXES[row]))
+
+    threads = [threading.Thread(target=reader) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    with pytest.raises(KeyError):
+        particles.read(4)
+    assert store.particle_facts("half_even/ite_0003", "particles") == (5, 8, 1.35)
+    with h5py.File(path) as file:
+        assert file["particles"].chunks == (1, 8, 8, 8)
+        assert file["particles"].compression is None
+
+
+@pytest.mark.parametrize("with_stream", [False, True])
+def test_the_same_values_give_the_same_bytes(tmp_path: Path, with_stream: bool) -> None:
+    first = outputs(with_stream)
+    second = {**first, **({"particles": Stream(TAGS, 8, 1.35, iter(BOXES))} if with_stream else {})}
+    one, other = write(Store(tmp_path / "a"), first), write(Store(tmp_path / "b"), second)
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_step_without_rows_or_boxes_is_stored_too(tmp_path: Path) -> None:
+    made = {"table": Table({}, 0), "particles": Stream(np.array([], int), 8, 1.0, iter(())), "summary": {}}
+    store = Store(tmp_path)
+    write(store, made, "cut")
+    assert len(store.read("cut", "table")) == 0
+    assert len(store.read("cut", "particles").tags) == 0
+    assert store.read("cut", "summary") == {}
+
+
+def test_settings_of_any_length_fit(tmp_path: Path) -> None:
+    class Long(toy.Settings):
+        text: str
+
+    made = {"summary": {"a": 1}}
+    long = Step("long", toy.iterate, 1, Long(text="ä" * 100_000), ("summary",))
+    Store(tmp_path).write(long, "toy", "k", {}, made, "", 0.0, "")
+    facts = Store(tmp_path).facts("long")
+    assert facts is not None
+    assert facts.settings["text"] == "ä" * 100_000
+
+
+def test_outputs_other_than_promised_are_a_slip(tmp_path: Path) -> None:
+    made = outputs()
+    promised = Step("ite_0001", toy.iterate, 1, toy.Settings(), ("table",))
+    with pytest.raises(ValueError, match="makes"):
+        Store(tmp_path).write(promised, "toy", "k", {}, made, "", 0.0, "")
+    short = {"particles": Stream(np.arange(3), 8, 1.0, iter(BOXES[:2]))}
+    with pytest.raises(ValueError, match="3 tags but 2 boxes"):
+        write(Store(tmp_path), short, "cut")
+    assert Store(tmp_path).step_names() == []
+    assert Store(tmp_path).sweep() == []
+
+
+def test_torn_temporary_files_are_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    path = write(store, outputs())
+    torn = path.with_name(".ite_0004.h5.4711.tmp")
+    torn.write_bytes(path.read_bytes()[:1000])
+    assert store.step_names() == ["half_even/ite_0003"]
+    assert store.sweep() == ["half_even/.ite_0004.h5.4711.tmp"]
+    assert not torn.exists()
+    assert store.facts("half_even/ite_0003") is not None
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "pr_1")
+    before = write(store, outputs()).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.store.write_bytes", full)
+    with pytest.raises(EngineError, match="No space left"):
+        write(store, outputs(), seconds=9.0)
+    assert store.path("half_even/ite_0003").read_bytes() == before
+    assert store.sweep() == []
+    huge = {"particles": Stream(np.arange(9), 10**6, 1.0, iter(()))}
+    with pytest.raises(EngineError, match="make room"):
+        write(store, huge, "cut")
+
+
+def spoilt(content: bytes, how: str, generator: random.Random) -> bytes:
+    if how == "truncated":
+        return content[: generator.randrange(len(content))]
+    if how == "foreign":
+        return generator.randbytes(3000)
+    changed = bytearray(content)
+    changed[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+    return bytes(changed)
+
+
+def reads_right_or_says_why(store: Store, name: str, facts: object, made: dict) -> bool:
+    """True when everything reads as it was written, False when one line names the file."""
+    try:
+        right = store.facts(name) == facts and store.read(name, "table").equals(made["table"])
+        right &= np.array_equal(store.read(name, "refs/001/average").data, made["refs/001/average"].data)
+        if "particles" in made:
+            particles = store.read(name, "particles")
+            right &= all(np.array_equal(particles.read(int(tag)), BOXES[row]) for row, tag in enumerate(TAGS))
+    except EngineError as error:
+        text = str(error)
+    else:
+        assert right
+        return True
+    assert str(store.path(name)) in text
+    assert "\n" not in text
+    return False
+
+
+@pytest.mark.parametrize("with_stream", [False, True])
+@pytest.mark.parametrize("how", ["flipped", "truncated", "foreign"])
+def test_a_spoilt_file_gives_the_right_bits_or_one_clear_error(tmp_path: Path, how: str, with_stream: bool) -> None:
+    """No silent change: checksums lie on all metadata and chunks, what is not covered is not read."""
+    store, made = Store(tmp_path / "pr_1"), outputs(with_stream)
+    path = write(store, made)
+    content, generator, refused = path.read_bytes(), random.Random(5), 0
+    name = "half_even/ite_0003"
+    facts = store.facts(name)
+    for _ in range(25):
+        path.write_bytes(spoilt(content, how, generator))
+        if reads_right_or_says_why(store, name, facts, made):
+            continue
+        refused += 1
+    assert refused == 25 if how != "flipped" else refused > 2
+
+
+def test_a_file_under_the_name_of_another_step_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = write(store, outputs(), "ite_0001")
+    path.rename(path.with_name("ite_0002.h5"))
+    with pytest.raises(EngineError, match="holds the step 'ite_0001'"):
+        store.facts("ite_0002")
+
+
+def test_links_out_of_the_file_are_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["data"] = np.arange(8.0)
+    (tmp_path / "secret.txt").write_bytes(b"12345678" * 8)
+
+    def external_link(file: h5py.File) -> None:
+        file["stolen"] = h5py.ExternalLink(str(secret), "/data")
+
+    def soft_link(file: h5py.File) -> None:
+        file["stolen"] = h5py.SoftLink("/table")
+
+    def external_storage(file: h5py.File) -> None:
+        taken = file.create_dataset("stolen", (8,), "f8", external=[(str(tmp_path / "secret.txt"), 0, 64)])
+        taken.attrs["what"] = "array"
+
+    def virtual(file: h5py.File) -> None:
+        layout = h5py.VirtualLayout((8,), "f8")
+        layout[:] = h5py.VirtualSource(str(secret), "data", (8,))
+        file.create_virtual_dataset("stolen", layout).attrs["what"] = "array"
+
+    def bomb(file: h5py.File) -> None:
+        file.create_dataset("stolen", (10**12,), "f4", chunks=(1024,)).attrs["what"] = "array"
+
+    def unknown(file: h5py.File) -> None:
+        file.create_dataset("stolen", data=np.arange(3.0)).attrs["what"] = "pickle"
+
+    for number, spoil in enumerate([external_link, soft_link, external_storage, virtual, bomb, unknown]):
+        name = f"ite_{number:04d}"
+        with h5py.File(write(store, outputs(), name), "r+") as file:
+            spoil(file)
+        for look in (lambda name=name: store.listing(name), lambda name=name: store.read(name, "stolen")):
+            with pytest.raises(EngineError, match="stolen"):
+                look()
+
+
+def test_an_absent_item_names_those_there(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write(store, outputs(), "ite_0001")
+    with pytest.raises(EngineError, match=r"no item 'fcs'; it has chosen, fsc"):
+        store.read("ite_0001", "fcs")
+    with pytest.raises(EngineError, match="not a volume"):
+        store.volume_facts("ite_0001", "table")
+
+
+def test_events_survive_a_torn_line(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    assert store.events() == []
+    store.append_event({"event": "StepStarted", "step": "ite_0001"})
+    with (tmp_path / "pr_1" / "events.jsonl").open("a") as file:
+        file.write('{"event": "Chunk')
+    store.append_event({"event": "StepStored", "step": "ite_0001"})
+    assert [event["event"] for event in store.events()] == ["StepStarted", "StepStored"]
+    assert "time" in store.events()[0]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from engine.store import Store
+with Store(Path(sys.argv[1])).lock():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_holder_at_a_time_and_a_dead_one_gives_way(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    assert store.lock_holder() is None
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / "pr_1")], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(LockHeld, match=rf"process {other.pid} on .* since 20"), store.lock():
+            pass
+        holder = store.lock_holder()
+        assert holder is not None
+        assert (holder["pid"], holder["alive"]) == (other.pid, True)
+        other.kill()
+        other.wait()
+        dead = store.lock_holder()
+        assert dead is not None
+        assert (dead["pid"], dead["alive"]) == (other.pid, False)
+        with store.lock():
+            held = json.loads((tmp_path / "pr_1" / ".lock").read_text())
+            assert held["pid"] == os.getpid()
+        assert store.lock_holder() is None
