@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from engine import files
 from engine.address import Address, is_address, parse
-from engine.data import Table
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import KINDS
-from engine.kinds.form import ParticleFacts, VolumeFacts, references
+from engine.kinds.form import references
+from engine.look import FileLook
 from engine.plan import locate
 from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
@@ -63,25 +61,13 @@ def _faults(project: Project) -> Iterator[Fault]:
     if broken:
         yield from broken
         return
-    look = FileLook(project)
     try:
-        faults = list(KINDS[project.kind].check(project.form, look))
+        faults = list(KINDS[project.kind].check(project.form, FileLook(project)))
         yield from faults
         if not faults:
             _ = project.steps
     except (EngineError, OSError) as error:
-        yield Fault(_key_of(project.values, look.asked) or (), str(error))
-
-
-def _key_of(values: Any, text: str) -> Key | None:
-    """Where the text stands among the values."""
-    if text and values == text:
-        return ()
-    children = values.items() if isinstance(values, Mapping) else enumerate(values) if isinstance(values, list) else ()
-    for part, value in children:
-        if (found := _key_of(value, text)) is not None:
-            return (part, *found)
-    return None
+        yield Fault((), str(error))
 
 
 def _broken_references(project: Project) -> Iterator[Fault]:
@@ -185,54 +171,3 @@ def _missing_steps(project: Project, address: Address) -> bool:
     other = neighbour(project, address)
     stored = Store(other.store_folder).step_names()
     return any(step.name not in stored for step, _ in locate(other, address))
-
-
-class FileLook:
-    """Answers about files and neighbours from their headers: kinds.form.Look."""
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-        self.asked = ""
-        self._known: dict[tuple[str, str], ParticleFacts | Table | VolumeFacts | None] = {}
-
-    def particles(self, text: str) -> ParticleFacts | None:
-        found = self.ask("particles", text)
-        return found if isinstance(found, ParticleFacts) else None
-
-    def table(self, text: str) -> Table | None:
-        found = self.ask("table", text)
-        return found if isinstance(found, Table) else None
-
-    def volume(self, text: str) -> VolumeFacts | None:
-        found = self.ask("volume", text)
-        return found if isinstance(found, VolumeFacts) else None
-
-    def ask(self, what: What, text: str) -> ParticleFacts | Table | VolumeFacts | None:
-        """What is known of the named thing; None when its project has not run yet."""
-        self.asked = text
-        if (what, text) not in self._known:
-            known = self._stored(what, parse(text)) if is_address(text) else self._file(what, text)
-            self._known[what, text] = known
-        return self._known[what, text]
-
-    def _file(self, what: What, text: str) -> ParticleFacts | Table | VolumeFacts:
-        path = self._project.campaign / text
-        if what == "table":
-            return files.read_table(path)
-        if what == "volume":
-            return VolumeFacts(*files.volume_facts(path))
-        return ParticleFacts(*files.particle_facts(path))
-
-    def _stored(self, what: What, address: Address) -> ParticleFacts | Table | VolumeFacts | None:
-        other = neighbour(self._project, address)
-        store = Store(other.store_folder)
-        found = locate(other, address, store.step_names())
-        if not found:
-            return None
-        step, item = found[-1]
-        if what == "volume":
-            return VolumeFacts(*store.volume_facts(step.name, item))
-        if what == "particles":
-            return ParticleFacts(*store.particle_facts(step.name, item))
-        value = store.read(step.name, item)
-        return value if isinstance(value, Table) else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from engine.check import FileLook
+from engine.address import Address
+from engine.data import ParticleFacts
 from engine.devices import chosen_gpus
 from engine.geometry import search
 from engine.kernels import average, correlate
@@ -18,14 +20,22 @@ from engine.kernels.fourier import spectrum
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.reference import masked, spectrum_table
 from engine.kernels.wedge import Wedge
-from engine.plan import plan
-from engine.project import Project
+from engine.look import FileLook
+from engine.plan import locate, plan
+from engine.project import Project, neighbour
 from engine.step import Step
 
 BASE_BYTES = 250 << 20
 """What Python and its libraries occupy before the first particle."""
 
-BYTES_PER_VOXEL = {"average": 4, "average_symmetrized": 4, "average_raw": 4, "fourier_weight": 2, "mask": 4, "fsc_mask": 4}
+BYTES_PER_VOXEL = {
+    "average": 4,
+    "average_symmetrized": 4,
+    "average_raw": 4,
+    "fourier_weight": 2,
+    "mask": 4,
+    "fsc_mask": 4,
+}
 BYTES_PER_VOXEL |= {"starting_reference": 4, "object": 4, "template": 4}
 
 
@@ -80,12 +90,12 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     """The cost of one step on one core, or why it cannot be told."""
     assert step.cost is not None
     if step.cost.made is not None:
-        count, box_px = step.cost.made
+        count, box_px, _ = step.cost.made
         disk = count * box_px**3 * 4 + _volumes_bytes(step, box_px)
         return _Part(count, 0, count * seconds_per_average(box_px) / 2, 30 * box_px**3, disk)
-    facts = look.particles(str(step.inputs["particles"].source))
+    facts = _particles(project, step.inputs["particles"].source, look)
     if facts is None:
-        return f"{step.inputs['particles'].source} is not there yet: run its project first"
+        return f"{step.inputs['particles'].source} is not there yet"
     share = 0.5 if "half" in step.labels else 1.0
     n = round(facts.n_particles * share)
     seconds = n * seconds_per_average(facts.box_px)
@@ -95,6 +105,16 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     memory = 130 * facts.box_px**3
     disk = _volumes_bytes(step, facts.box_px) + 43 * 8 * n
     return _Part(n, n * step.cost.rotations, seconds, memory, disk)
+
+
+def _particles(project: Project, source: object, look: FileLook) -> ParticleFacts | None:
+    """What is known of the particles: from where they lie, or from the plan of the project that will make them."""
+    facts = look.particles(str(source))
+    if facts is None and isinstance(source, Address):
+        maker, _ = locate(neighbour(project, source), source)[-1]
+        if maker.cost and maker.cost.made:
+            return maker.cost.made
+    return facts
 
 
 def _volumes_bytes(step: Step, box_px: int) -> int:
@@ -131,14 +151,14 @@ def seconds_per_average(box_px: int) -> float:
     return 2 * _seconds(lambda: average.inserted(total, spectrum(noise), wedge, np.eye(3), np.zeros(3)))
 
 
-def _seconds(action: object, budget_s: float = 0.4) -> float:
-    """The median time of an action, repeated within the budget, once warmed up."""
-    assert callable(action)
-    action()
-    times: Sequence[float] = []
-    start = time.perf_counter()
-    while not times or (time.perf_counter() - start < budget_s and len(times) < 9):
-        before = time.perf_counter()
+def _seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
+    """The median time of an action on one thread, repeated within the budget, once warmed up."""
+    times: list[float] = []
+    with threadpool_limits(1):
         action()
-        times = [*times, time.perf_counter() - before]
+        start = time.perf_counter()
+        while not times or (time.perf_counter() - start < budget_s and len(times) < 9):
+            before = time.perf_counter()
+            action()
+            times.append(time.perf_counter() - before)
     return float(np.median(times))

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from engine.address import Address
-from engine.data import Curve, Table, Volume
+from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
 What = Literal["particles", "table", "volume", "array"]
@@ -50,7 +50,7 @@ class Stream:
 
 Item = Volume | Table | Curve | Stream | np.ndarray | Mapping[str, Any]
 Outputs = Mapping[str, Item]
-"""Item name to value. Items of one reference are named `refs/001/average`; a mapping is a summary of plain numbers and texts."""
+"""Item name to value. Items of a reference are named `refs/001/average`; a mapping is a summary of numbers and texts."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Cost:
 
     rotations are scored within shifts of up to shift_limits_px; band gives (high-pass, low-pass) in Fourier pixels from the
     box in px and the pixel size in A. Without rotations each particle is only read and averaged. A step that makes its
-    particles itself says how many, and their box: made = (count, box_px).
+    particles itself says so in made.
     """
 
     rotations: int = 0
     band: Callable[[int, float], tuple[float, float]] | None = None
     shift_limits_px: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    made: tuple[int, int] | None = None
+    made: ParticleFacts | None = None
 
 
 @dataclass(frozen=True)

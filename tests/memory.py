@@ -13,7 +13,9 @@ from engine.kinds import KINDS
 from engine.step import StepItem, Stream
 
 
-def run(kind: str, values: dict[str, Any], given: dict[str, Any] | None = None, work: Work | None = None) -> dict[str, Any]:
+def run(
+    kind: str, values: dict[str, Any], given: dict[str, Any] | None = None, work: Work | None = None
+) -> dict[str, Any]:
     """Every step's outputs by step name. given: values of the addresses and paths that the project names, by their text."""
     module = KINDS[kind]
     made: dict[str, Any] = {}

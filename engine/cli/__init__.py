@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,6 +115,7 @@ def _show_checked(found: list[Checked]) -> None:
         if one.project and not one.faults:
             n_steps = len(one.project.steps)
             show.say(f"{show.short(one.path)}: no faults, {show.counted(n_steps, 'step')}")
+            show.say(f"  {_cost(one.project)}")
         for note in one.notes:
             show.say(f"  {note}")
     n_faults = sum(len(one.faults) for one in found)
@@ -122,12 +124,38 @@ def _show_checked(found: list[Checked]) -> None:
         show.say(f"{show.counted(n_faults, 'fault')} in {n_wrong} of {show.counted(len(found), 'project')}")
 
 
+def _cost(project: Project) -> str:
+    """What running the project would cost, in a line."""
+    from engine.forecast import forecast
+
+    try:
+        cost = forecast(project)
+    except EngineError as problem:
+        return f"its cost cannot be told yet: {problem}"
+    if not cost.steps_to_do:
+        return "nothing to do"
+    parts = [f"{show.counted(cost.steps_to_do, 'step')} to do"]
+    if cost.particles:
+        parts.append(f"{cost.particles:,} particles")
+    if cost.rotations:
+        parts.append(f"{cost.rotations:,} rotations")
+    room = f"{show.size(cost.memory_bytes)} of memory, {show.size(cost.disk_bytes)} on disk"
+    known = f"about {show.duration(cost.seconds)}, {room}"
+    return "; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown])
+
+
 def _as_plain(one: Checked) -> dict[str, Any]:
     faults = [
         {"line": f.line, "column": f.column, "key": list(f.key), "what": f.what, "advice": f.advice} for f in one.faults
     ]
     n_steps = len(one.project.steps) if one.project and not one.faults else None
-    return {"path": str(one.path), "steps": n_steps, "faults": faults, "notes": one.notes}
+    cost = None
+    if one.project and not one.faults:
+        from engine.forecast import forecast
+
+        with suppress(EngineError):
+            cost = forecast(one.project)
+    return {"path": str(one.path), "steps": n_steps, "faults": faults, "notes": one.notes, "forecast": cost}
 
 
 @app.command()

@@ -126,6 +126,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def size(n_bytes: float) -> str:
+    """A number of bytes in the unit that reads best."""
+    for unit in ("kB", "MB", "GB"):
+        n_bytes /= 1000
+        if n_bytes < 1000 or unit == "GB":
+            break
+    return f"{n_bytes:.1f} {unit}" if n_bytes < 10 else f"{n_bytes:.0f} {unit}"
+
+
 def number_text(value: Any) -> str:
     """A plain value as people read it."""
     if isinstance(value, bool) or not isinstance(value, float):

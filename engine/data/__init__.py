@@ -1,8 +1,20 @@
 """Things that travel between the rooms: they hold values and know nothing of files, steps or screens."""
 
 from engine.data.curve import Curve
+from engine.data.facts import ParticleFacts, VolumeFacts
 from engine.data.particles import ParticleArray, Particles
 from engine.data.table import COLUMNS, EXTRA_COLUMNS, Half, Table
 from engine.data.volume import Volume
 
-__all__ = ["COLUMNS", "EXTRA_COLUMNS", "Curve", "Half", "ParticleArray", "Particles", "Table", "Volume"]
+__all__ = [
+    "COLUMNS",
+    "EXTRA_COLUMNS",
+    "Curve",
+    "Half",
+    "ParticleArray",
+    "ParticleFacts",
+    "Particles",
+    "Table",
+    "Volume",
+    "VolumeFacts",
+]

@@ -20,7 +20,7 @@ COLUMNS: dict[str, str] = {
     "cc": "cross-correlation at the best pose, exact and locally normalised, -1 to 1",
     "cc2": "cross-correlation after the second selection",
     "cpu": "processor that aligned the particle",
-    "ftype": "kind of Fourier sampling: 0 full, 1 single tilt about y, 2 about x, 3 cone, 4 dual tilt, 5 custom, 6 and 7 other axes",
+    "ftype": "Fourier sampling: 0 full, 1 single tilt about y, 2 about x, 3 cone, 4 dual tilt, 5 custom, 6, 7 other axes",
     "ymintilt": "lowest tilt about y, deg",
     "ymaxtilt": "highest tilt about y, deg",
     "xmintilt": "lowest tilt about x, deg",

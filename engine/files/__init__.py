@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from engine.data import Table, Volume
+from engine.data import Table, Volume, VolumeFacts
 from engine.faults import EngineError
 from engine.files.cmm import Markers, read_markers, write_markers
 from engine.files.comma import read_csv, write_csv
@@ -18,7 +18,6 @@ from engine.files.mrc import read_mrc, read_mrc_header, write_mrc
 from engine.files.npy import npy_shape, read_npy, write_npy
 from engine.files.particle_list import ParticleList
 from engine.files.particles import (
-    ParticleFacts,
     open_particles,
     particle_facts,
     write_particle_folder,
@@ -31,7 +30,6 @@ from engine.files.tif import read_tif, tif_facts
 
 __all__ = [
     "Markers",
-    "ParticleFacts",
     "ParticleList",
     "open_particles",
     "particle_facts",
@@ -102,20 +100,20 @@ def write_table(table: Table, path: str | Path) -> None:
     _by_ending(_TABLE_WRITERS, path, path.suffix.lower(), "tables are written to")(table, path)
 
 
-def volume_facts(path: str | Path) -> tuple[tuple[int, int, int], float]:
+def volume_facts(path: str | Path) -> VolumeFacts:
     """Shape zyx and pixel size in Å (0 when not told), from the header alone."""
     path = Path(path)
     match ending(path):
         case ".em":
-            return em_shape(path), 0.0
+            return VolumeFacts(em_shape(path), 0.0)
         case ".npy":
-            return npy_shape(path), 0.0
+            return VolumeFacts(npy_shape(path), 0.0)
         case suffix if suffix in TIF:
-            return tif_facts(path)
+            return VolumeFacts(*tif_facts(path))
         case suffix:
             _by_ending(_VOLUME_READERS, path, suffix, "volumes are read from")
             header = read_mrc_header(path)
-            return header.shape_zyx, header.pixel_size_A
+            return VolumeFacts(header.shape_zyx, header.pixel_size_A)
 
 
 def _by_ending(doors: dict[str, Door], path: Path, suffix: str, what: str) -> Door:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import mrcfile
 import numpy as np
 
-from engine.data import Particles, Volume
+from engine.data import ParticleFacts, Particles, Volume
 from engine.faults import EngineError
 from engine.files.em import em_shape, read_em, write_em
 from engine.files.mrc import read_mrc, read_mrc_header, write_mrc
@@ -23,14 +22,6 @@ from engine.files.star import read_star
 STACKS = (".mrc", ".mrcs", ".st")
 HDF5 = (".h5", ".hdf5")
 KNOWN = ("a folder of particle_00001.em or .mrc", *STACKS, ".star", *HDF5)
-
-
-class ParticleFacts(NamedTuple):
-    """What the headers tell of a set of particles."""
-
-    n_particles: int
-    box_px: int
-    pixel_size_A: float
 
 
 class ParticleFiles:

@@ -79,7 +79,8 @@ class Sums:
 def summed(particles: Particles, table: Table, mask: np.ndarray, work: Work) -> Sums:
     """The particles of the table's rows with averaged = 1, turned back and summed by half-set, or by parity of the tag.
 
-    Half-sets count when every row belongs to one of both. Each is first brought to mean 0 and deviation 1 inside the mask at its pose.
+    Half-sets count when every row belongs to one of both. Each particle is first brought to mean 0 and deviation 1 inside
+    the mask at its pose.
     """
     table = table.where(table["averaged"] == 1)
     tags, samplings, rotations, shifts = table.tags, wedges(table), euler.matrices(table.angles), table.shifts_xyz_px

@@ -15,7 +15,16 @@ from engine.geometry import euler, symmetry
 from engine.kernels.fsc import fsc
 from engine.kinds import masks, sense
 from engine.kinds.averaging import fsc_curve
-from engine.kinds.form import Form, Look, Mask, OptionalMask, OptionalVolumeReference, ProjectForm, TableReference, reads
+from engine.kinds.form import (
+    Form,
+    Look,
+    Mask,
+    OptionalMask,
+    OptionalVolumeReference,
+    ProjectForm,
+    TableReference,
+    reads,
+)
 from engine.step import Outputs, Step
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import Table
+from engine.data import ParticleFacts, Table, VolumeFacts
 from engine.faults import Key
 from engine.step import Input, What
 
@@ -64,23 +64,6 @@ def _parts(key: Key, value: Any) -> Iterator[tuple[Key, BaseModel]]:
 def reads(what: What, text: str) -> Input:
     """The step input that a field's text names."""
     return Input(what, parse(text) if is_address(text) else PurePosixPath(text))
-
-
-@dataclass(frozen=True)
-class VolumeFacts:
-    """What a volume's header tells; pixel_size_A is 0 when it does not."""
-
-    shape_zyx: tuple[int, int, int]
-    pixel_size_A: float
-
-
-@dataclass(frozen=True)
-class ParticleFacts:
-    """What is known of particles without reading their voxels."""
-
-    n_particles: int
-    box_px: int
-    pixel_size_A: float
 
 
 class Look(Protocol):

@@ -21,7 +21,7 @@ def inputs(masks: Mapping[str, MaskShape | str | None]) -> dict[str, Input]:
 
 
 def build(mask: MaskShape | str | None, box_px: int, pixel_size_A: float, loaded: Volume | None) -> np.ndarray:
-    """The mask (n, n, n) float32, 0 to 1: made from its shape, or the one that was loaded; none given: a ball that fills the box."""
+    """The mask (n, n, n) float32, 0 to 1: made from its shape, or the loaded one; without any a ball that fills the box."""
     if mask is None:
         return np.asarray(kernel.inscribed_ball(box_px))
     made = checked(loaded, mask, box_px) if isinstance(mask, str) else _shape(mask, box_px, pixel_size_A)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, Strict
 
-from engine.data import Table, Volume
+from engine.data import ParticleFacts, Table, Volume
 from engine.devices import Work
 from engine.faults import Fault
 from engine.geometry import euler, pose, symmetry
@@ -93,7 +93,8 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
 def unfold(project: Project) -> list[Step]:
     """One step that makes everything."""
     settings = Made(object=project.object, boxes=project.boxes, start=project.start, seed=project.compute.seed)
-    cost = Cost(made=(project.boxes.count, project.boxes.box_px))
+    boxes = project.boxes
+    cost = Cost(made=ParticleFacts(boxes.count, boxes.box_px, boxes.pixel_size_A))
     return [Step(name="phantom", function=make, version=1, settings=settings, makes=tuple(ITEMS), cost=cost)]
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.data import Table
+from engine.data import ParticleFacts, Table, VolumeFacts
 from engine.faults import EngineError, Fault, Key
 from engine.geometry import symmetry
 from engine.kernels.wedge import KNOWN_FTYPES
-from engine.kinds.form import ParticleFacts, VolumeFacts
 
 SAME_PIXEL = 1e-3
 """Pixel sizes that differ by less than this share are one."""

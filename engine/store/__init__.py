@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from engine.data import Curve, Particles, Table, Volume
+from engine.data import Curve, ParticleFacts, Particles, Table, Volume, VolumeFacts
 from engine.faults import EngineError
 from engine.step import Outputs, Step, Stream
 from engine.store.atomic import aside, make_folder, write_bytes
@@ -80,21 +80,21 @@ class Store:
                 return decoded(item)
         return StoredParticles(path, item_path)
 
-    def volume_facts(self, step_name: str, item_path: str) -> tuple[tuple[int, int, int], float]:
-        """(z, y, x) in voxels and the pixel size in Å of a stored volume, without its voxels."""
+    def volume_facts(self, step_name: str, item_path: str) -> VolumeFacts:
+        """Shape and pixel size of a stored volume, without its voxels."""
         path = self._present(step_name)
         with opened(path) as file:
             item = item_in(file, path, item_path, "volume")
             z, y, x = item.shape
-            return (z, y, x), float(item.attrs["pixel_size_A"])
+            return VolumeFacts((z, y, x), float(item.attrs["pixel_size_A"]))
 
-    def particle_facts(self, step_name: str, item_path: str) -> tuple[int, int, float]:
-        """Number, box side in px and pixel size in Å of stored particles."""
+    def particle_facts(self, step_name: str, item_path: str) -> ParticleFacts:
+        """Number, box and pixel size of stored particles."""
         path = self._present(step_name)
         with opened(path) as file:
             item = item_in(file, path, item_path, "particles")
             n_particles, *_, box_px = item.shape
-            return n_particles, box_px, float(item.attrs["pixel_size_A"])
+            return ParticleFacts(n_particles, box_px, float(item.attrs["pixel_size_A"]))
 
     def _present(self, step_name: str) -> Path:
         path = self.path(step_name)

@@ -76,9 +76,7 @@ def test_merging_two_averages_equals_averaging_all_at_once():
 
 def test_the_fourier_sum_of_a_constant_box_stays_constant():
     flat = from_spectrum(spectrum(np.ones((N,) * 3, dtype=np.float32)), N)
-    total = average.completed(
-        average.inserted(average.empty_sum(N), spectrum(flat), Wedge(0), np.eye(3), np.zeros(3))
-    )
+    total = average.completed(average.inserted(average.empty_sum(N), spectrum(flat), Wedge(0), np.eye(3), np.zeros(3)))
     inner = slice(N // 4, -N // 4)
     made = average.compensated(total) * 1.0
     assert made[inner, inner, inner].std() < 0.2 * made[inner, inner, inner].mean()

@@ -49,7 +49,12 @@ def test_the_score_equals_its_definition(selection, template):
     centre = np.array([0.4, -1.2, 2.0])
     window = correlate.window(selection, 1.5, np.ones((3, 5, 7), dtype=bool))
     maps = correlate.correlation_maps(
-        template, selection, correlate.shifted(selection, weighted, centre), energy, rotation[None].astype(np.float32), window
+        template,
+        selection,
+        correlate.shifted(selection, weighted, centre),
+        energy,
+        rotation[None].astype(np.float32),
+        window,
     )
     turned = reference.sample(template, selection.k_xyz, rotation[None].astype(np.float32))[0].astype(np.complex128)
     p = half.ravel()[selection.voxel]
@@ -127,9 +132,7 @@ def test_the_search_lands_where_the_exhaustive_real_space_oracle_lands(selection
         window = correlate.window(selection, 1.0, np.ones((9, 9, 9), dtype=bool))
         fast = correlate.best_pose(template, selection, weighted, energy, candidates, window)
         disagreements.append(euler.angular_distance_deg(candidates[slow.rotation], candidates[fast.rotation]))
-        errors.append(
-            [euler.angular_distance_deg(candidates[found.rotation], true) for found in (slow, fast)]
-        )
+        errors.append([euler.angular_distance_deg(candidates[found.rotation], true) for found in (slow, fast)])
         assert np.abs(fast.shift_xyz_px - slow.shift_xyz_px).max() <= 1.0
     # The two scores weigh a cut-off neighbour differently (mask then wedge against wedge then mask): neighbours on the grid.
     assert np.median(disagreements) <= step_deg

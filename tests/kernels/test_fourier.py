@@ -30,7 +30,9 @@ def test_a_wave_passes_exactly_when_its_shell_lies_between_the_cuts():
 
 
 def test_the_edge_of_a_passband_is_half_way_up_one_pixel_outside_the_cut():
-    np.testing.assert_allclose(fourier.passband(np.array([0.0, 3.0, 4.0, 9.0, 10.0, 11.0]), 4, 9), [0, 0.5, 1, 1, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        fourier.passband(np.array([0.0, 3.0, 4.0, 9.0, 10.0, 11.0]), 4, 9), [0, 0.5, 1, 1, 0.5, 0], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("n", "small"), [(32, 16), (32, 17), (31, 16), (33, 21)])

@@ -6,6 +6,7 @@ import pytest
 
 from engine.data import Table, Volume
 from engine.faults import EngineError
+from engine.geometry import euler
 
 TOMOGRAM = Volume(np.random.default_rng(0).normal(size=(20, 30, 40)).astype(np.float32), 5.0)
 
@@ -40,7 +41,10 @@ def test_rows_whose_box_leaves_the_tomogram_are_dropped_and_reported():
 
 
 def test_only_rows_of_this_tomogram_are_cut():
-    made = extract({"data": {"tomogram": "t.mrc", "table": "t.tbl", "tomogram_number": 7}}, Table.blank(2, x=20, y=12, z=9, tomo=[7, 8]))
+    made = extract(
+        {"data": {"tomogram": "t.mrc", "table": "t.tbl", "tomogram_number": 7}},
+        Table.blank(2, x=20, y=12, z=9, tomo=[7, 8]),
+    )
     assert made["table"].tags.tolist() == [1]
 
 
@@ -53,8 +57,6 @@ def test_contrast_is_turned_over_when_asked():
 def test_points_along_a_line_have_the_lines_axis():
     line = {"start_xyz_px": [10, 15, 10], "end_xyz_px": [30, 15, 10], "spacing_px": 5}
     made = extract({"points": {"line": line}, "sampling": {"tilt_range_deg": [-50, 60]}})["table"]
-    from engine.geometry import euler
-
     assert len(made) == 5
     np.testing.assert_allclose(euler.axes(made.angles), np.tile([1, 0, 0], (5, 1)), atol=1e-9)
     assert set(made["ftype"]) == {1}

@@ -12,7 +12,7 @@ from engine.kinds.form import Select
 
 
 def select(table: Table, rule: Select) -> Table:
-    """The table with averaged = 1 for the aligned rows that the rule lets survive; rows that were not aligned stay as they are."""
+    """The table with averaged = 1 for the aligned rows that the rule lets survive; other rows stay as they are."""
     candidates = table["aligned"] == 1
     cc = table["cc"][candidates]
     n = len(cc)

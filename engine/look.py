@@ -1,0 +1,60 @@
+"""Look: what files and neighbours tell without being read: kinds.form.Look."""
+
+from __future__ import annotations
+
+from engine import files
+from engine.address import Address, is_address, parse
+from engine.data import ParticleFacts, Table, VolumeFacts
+from engine.plan import locate
+from engine.project import Project, neighbour
+from engine.step import What
+from engine.store import Store
+
+
+class FileLook:
+    """Answers about files from their headers, about neighbours from their stores; each question is asked once."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[tuple[str, str], ParticleFacts | Table | VolumeFacts | None] = {}
+
+    def particles(self, text: str) -> ParticleFacts | None:
+        found = self.ask("particles", text)
+        return found if isinstance(found, ParticleFacts) else None
+
+    def table(self, text: str) -> Table | None:
+        found = self.ask("table", text)
+        return found if isinstance(found, Table) else None
+
+    def volume(self, text: str) -> VolumeFacts | None:
+        found = self.ask("volume", text)
+        return found if isinstance(found, VolumeFacts) else None
+
+    def ask(self, what: What, text: str) -> ParticleFacts | Table | VolumeFacts | None:
+        """What is known of the named thing; None when its project has not run yet."""
+        if (what, text) not in self._known:
+            known = self._stored(what, parse(text)) if is_address(text) else self._file(what, text)
+            self._known[what, text] = known
+        return self._known[what, text]
+
+    def _file(self, what: What, text: str) -> ParticleFacts | Table | VolumeFacts:
+        path = self._project.campaign / text
+        if what == "table":
+            return files.read_table(path)
+        if what == "volume":
+            return files.volume_facts(path)
+        return files.particle_facts(path)
+
+    def _stored(self, what: What, address: Address) -> ParticleFacts | Table | VolumeFacts | None:
+        other = neighbour(self._project, address)
+        store = Store(other.store_folder)
+        found = locate(other, address, store.step_names())
+        if not found:
+            return None
+        step, item = found[-1]
+        if what == "volume":
+            return store.volume_facts(step.name, item)
+        if what == "particles":
+            return store.particle_facts(step.name, item)
+        value = store.read(step.name, item)
+        return value if isinstance(value, Table) else None
