@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,4 +21,18 @@ def real_data() -> Path:
     folder = Path(os.environ.get("ENGINE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"real data absent: {folder} (set ENGINE_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def quickstart(tmp_path_factory) -> Path:
+    """A folder that holds projects/quickstart as it ships, run to its end by the command line."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    ignored = shutil.ignore_patterns(
+        "phantom", "pr_1", "truth", "data", "boxes_*[0-9]", "pr_*[0-9]", "unaligned_*[0-9]"
+    )
+    shutil.copytree(Path(__file__).resolve().parents[1] / "projects", folder / "projects", ignore=ignored)
+    shutil.copytree(Path(__file__).resolve().parents[1] / "schemas", folder / "schemas")
+    command = [sys.executable, "-m", "engine", "run", "projects/quickstart"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
     return folder

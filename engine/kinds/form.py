@@ -259,4 +259,9 @@ class Round(Form):
     shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
     bandpass: Bandpass = Field(description="Shells that are compared")
     symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn or Dn. Dynamo: sym")
+    separation_px: float = Field(
+        default=0.0,
+        ge=0,
+        description="Of particles of a tomogram nearer than this, in px, only that with the highest cc is averaged. Dynamo: stm",
+    )
     select: Select = Field(default=Select(), description="Which particles go into the average")

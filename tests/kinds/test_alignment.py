@@ -176,6 +176,24 @@ def test_selection_rules_keep_what_they_say():
         select(table, Select(rule="cc-above", value=0.9))
 
 
+def test_of_particles_too_near_each_other_the_best_goes_on():
+    table = Table.blank(
+        5, x=[0, 3, 6, 0, 50], dx=[0, 0, 0, 1, 0], cc=[0.5, 0.9, 0.4, 0.3, 0.1], tomo=[1, 1, 1, 2, 1], y=0, z=0
+    )
+    assert select(table, Select(), separation_px=4)["averaged"].tolist() == [0, 1, 0, 1, 1]
+    assert select(table, Select(), separation_px=3)["averaged"].tolist() == [1, 1, 1, 1, 1]
+    chained = table.with_columns(cc=[0.9, 0.5, 0.4, 0.3, 0.1])
+    assert select(chained, Select(), separation_px=4)["averaged"].tolist() == [1, 0, 1, 1, 1]
+
+
+def test_halves_by_tomogram_half_lie_on_either_side_of_the_median():
+    table = Table.blank(6, tomo=[1, 1, 1, 2, 2, 2], y=[1, 2, 3, 30, 20, 10])
+    halved = with_halves(table, "tomogram-half")
+    assert halved["half"].tolist() == [1, 1, 2, 2, 1, 1]
+    with pytest.raises(EngineError, match='use "parity"'):
+        with_halves(Table.blank(4, y=5), "tomogram-half")
+
+
 def test_symmetry_is_imposed_on_the_stored_second_average(phantom):
     made = align(phantom, {"symmetry": "C2"})["ite_0001"]
     symmetric = made["refs/001/average_symmetrized"].data

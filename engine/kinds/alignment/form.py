@@ -16,6 +16,8 @@ from engine.kinds.form import (
     TableReference,
 )
 
+Halves = Literal["none", "parity", "region", "tomogram-half"]
+
 
 class Data(Form):
     """What is read."""
@@ -31,9 +33,9 @@ class Data(Form):
     pixel_size_A: float | None = Field(
         default=None, gt=0, description="Pixel size in A; omitted: the particles'. Dynamo: apix"
     )
-    halves: Literal["none", "parity", "region"] = Field(
+    halves: Halves = Field(
         default="none",
-        description="Two independent runs: by parity of the tag, or by region (column reg) of each tomogram",
+        description="Two independent runs: by parity of the tag, by region (column reg), or by half of the tomogram along y",
     )
 
 

@@ -36,7 +36,7 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
     mask: np.ndarray = inputs["mask"].data
     symmetric = symmetrized(reference.data, symmetry.operators(settings.round.symmetry))
     aligned = align(particles, table, origin, symmetric, mask, settings.round, reference.pixel_size_A, work)
-    chosen = select(aligned, settings.round.select)
+    chosen = select(aligned, settings.round.select, settings.round.separation_px)
     sums = summed(particles, chosen, mask, work)
     return {
         "table": chosen,

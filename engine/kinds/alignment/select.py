@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from engine.data import Table
 from engine.faults import EngineError
 from engine.kinds.form import Select
 
 
-def select(table: Table, rule: Select) -> Table:
-    """The table with averaged = 1 for the aligned rows that the rule lets survive; other rows stay as they are."""
-    candidates = table["aligned"] == 1
+def select(table: Table, rule: Select, separation_px: float = 0.0) -> Table:
+    """The table with averaged = 1 for the aligned rows that survive; rows that were not aligned stay as they are.
+
+    First the separation: of particles of one tomogram nearer than separation_px only the one with the highest cc goes on.
+    Then the rule, over those that are left.
+    """
+    was_aligned = table["aligned"] == 1
+    candidates = was_aligned & ~crowded(table, separation_px)
     cc = table["cc"][candidates]
     n = len(cc)
     survives: dict[str, Callable[[], np.ndarray]] = {
@@ -24,15 +30,29 @@ def select(table: Table, rule: Select) -> Table:
         "best-count": lambda: _rank(cc) < rule.value,
         "best-fraction": lambda: _rank(cc) < np.ceil(rule.value * n),
     }
-    chosen = np.array(table["averaged"])
+    chosen = np.where(was_aligned, 0, table["averaged"])
     chosen[candidates] = survives[rule.rule]()
     if not chosen.any():
         best = f"the best cc is {cc.max(initial=-1):.3f}"
         raise EngineError(f"select: no particle survives {rule.rule} {rule.value:g}; {best} (loosen the rule)")
-    aligned = (
-        np.where(candidates & (chosen == 0), 0, table["aligned"]) if rule.reject_from_alignment else table["aligned"]
-    )
-    return table.with_columns(averaged=chosen, aligned=aligned)
+    rejected = was_aligned & (chosen == 0) & rule.reject_from_alignment
+    return table.with_columns(averaged=chosen, aligned=np.where(rejected, 0, table["aligned"]))
+
+
+def crowded(table: Table, separation_px: float) -> np.ndarray:
+    """True for the aligned rows nearer than separation_px to one of higher cc that is itself kept, in the same tomogram."""
+    is_crowded = np.zeros(len(table), dtype=bool)
+    if separation_px == 0:
+        return is_crowded
+    centres = table.positions_xyz_px + table.shifts_xyz_px
+    for tomogram in np.unique(table["tomo"]):
+        rows = np.flatnonzero((table["tomo"] == tomogram) & (table["aligned"] == 1))
+        tree = KDTree(centres[rows])
+        for row in rows[np.argsort(-table["cc"][rows], kind="stable")]:
+            if not is_crowded[row]:
+                near = rows[tree.query_ball_point(centres[row], np.nextafter(separation_px, 0))]
+                is_crowded[near[near != row]] = True
+    return is_crowded
 
 
 def _rank(cc: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels import average
 from engine.kinds import masks, sense
-from engine.kinds.alignment.form import Masks
+from engine.kinds.alignment.form import Halves, Masks
 from engine.kinds.averaging import bad_tags, summed, without
 from engine.kinds.form import Form
 from engine.step import Outputs
@@ -25,7 +25,7 @@ class Start(Form):
 
     pixel_size_A: float | None
     masks: Masks
-    halves: Literal["none", "parity", "region"]
+    halves: Halves
 
 
 def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
@@ -60,24 +60,40 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     }
 
 
-def with_halves(table: Table, halves: Literal["none", "parity", "region"]) -> Table:
+def with_halves(table: Table, halves: Halves) -> Table:
     """The table with its column `half` filled; one that is filled already is kept: halves are set once."""
     if halves == "none" or (table["half"] != Half.NONE).all():
         return table
     if halves == "parity":
         return table.with_columns(half=np.where(table.tags % 2 == 1, Half.ODD, Half.EVEN))
-    half = np.full(len(table), float(Half.NONE))
+    half = _by_region(table) if halves == "region" else _by_side(table)
+    if len(set(half)) < 2:
+        raise EngineError(f'halves = "{halves}": all {len(table)} particles fall into one half (use "parity")')
+    return table.with_columns(half=half)
+
+
+def _by_side(table: Table) -> np.ndarray:
+    """Below or above the median y of the particles of each tomogram."""
+    y = table["y"] + table["dy"]
+    half = np.empty(len(table))
+    for tomogram in np.unique(table["tomo"]):
+        mine = table["tomo"] == tomogram
+        half[mine] = np.where(y[mine] <= np.median(y[mine]), Half.ODD, Half.EVEN)
+    return half
+
+
+def _by_region(table: Table) -> np.ndarray:
+    """Whole regions, the largest first, each to the half-set that has fewer particles so far."""
+    half = np.empty(len(table))
     members = {Half.ODD: 0, Half.EVEN: 0}
-    regions, region_of, sizes = np.unique(
+    _, region_of, sizes = np.unique(
         np.column_stack([table["tomo"], table["reg"]]), axis=0, return_inverse=True, return_counts=True
     )
-    if len(regions) < 2:
-        raise EngineError('halves = "region" needs two regions or more (column reg); the table has one: use "parity"')
     for region in np.argsort(-sizes, kind="stable"):
         smaller = min(members, key=lambda name: members[name])
         half[region_of.ravel() == region] = smaller
         members[smaller] += int(sizes[region])
-    return table.with_columns(half=half)
+    return half
 
 
 def starting_reference(

@@ -1,0 +1,34 @@
+"""Every layout that was ever written stays readable: one small archive of each, written by the version that had it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.data import Curve, Table, Volume
+from engine.store import Store
+
+LAYOUTS = Path(__file__).parent / "layouts"
+
+
+def test_layout_1_reads_as_it_was_written():
+    store = Store(LAYOUTS / "layout_1")
+    facts = store.facts("half_even/ite_0003")
+    assert (facts.layout, facts.kind, facts.labels) == (1, "alignment", {"ite": 3, "round": 2, "half": "even"})
+    table = store.read("half_even/ite_0003", "table")
+    assert isinstance(table, Table)
+    assert table.tags.tolist() == [2, 4, 6]
+    np.testing.assert_array_equal(table["cc"], [0.25, 0.5, 0.75])
+    assert set(table["half"]) == {2}
+    average = store.read("half_even/ite_0003", "refs/001/average")
+    assert isinstance(average, Volume)
+    np.testing.assert_array_equal(average.data, np.arange(4**3, dtype=np.float32).reshape(4, 4, 4))
+    assert average.pixel_size_A == 1.35
+    curve = store.read("half_even/ite_0003", "refs/001/fsc")
+    assert isinstance(curve, Curve)
+    np.testing.assert_array_equal(curve["fsc"], [1, 0.5, 0.125])
+    assert curve.notes == {"gold_standard": False}
+    np.testing.assert_array_equal(store.read("half_even/ite_0003", "refs/001/fourier_weight"), np.ones((4, 4, 3)))
+    assert store.read("half_even/ite_0003", "summary") == {"mean cc": 0.5}
+    boxes = store.read("particles", "particles")
+    assert boxes.tags.tolist() == [7, 9]
+    np.testing.assert_array_equal(boxes.read(9), np.full((4, 4, 4), 2))
