@@ -262,6 +262,6 @@ class Round(Form):
     separation_px: float = Field(
         default=0.0,
         ge=0,
-        description="Of particles of a tomogram nearer than this, in px, only that with the highest cc is averaged. Dynamo: stm",
+        description="Of particles of a tomogram nearer than this in px only that with the highest cc is averaged. Dynamo: stm",
     )
     select: Select = Field(default=Select(), description="Which particles go into the average")
