@@ -69,9 +69,13 @@ def _no_progress(done: int, total: int) -> None:
     return None
 
 
+def _go_on() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Work:
-    """How a step may work: threads or GPUs, the size of its chunks, and whom to tell.
+    """How a step may work: threads or GPUs, the size of its chunks, whom to tell, and whom to ask whether to stop.
 
     None of it changes a result: chunks are handed out and returned in order, and each worker computes with one BLAS thread.
     """
@@ -80,6 +84,7 @@ class Work:
     gpus: tuple[int, ...] = ()
     chunk: int = 16
     progress: Callable[[int, int], None] = _no_progress
+    check: Callable[[], None] = _go_on
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """The results in the order of the jobs; at most a few jobs per worker are in flight at any time."""
@@ -88,6 +93,7 @@ class Work:
                 yield from self._map_in_threads(function, jobs)
             else:
                 for job in jobs:
+                    self.check()
                     with self.device(0):
                         yield function(job)
 
@@ -106,6 +112,7 @@ class Work:
             ]
             while waiting:
                 yield waiting.pop(0).result()
+                self.check()
                 waiting += [pool.submit(on_device, number, job) for number, job in islice(numbered, 1)]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

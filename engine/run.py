@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from engine.address import Address
 from engine.data import Particles, Table, Volume
 from engine.devices import Work, chosen_gpus
 from engine.faults import EngineError
+from engine.interrupt import Interrupt, watched
 from engine.plan import PlannedStep, is_asked, plan, planned_source
 from engine.project import Project, campaign
-from engine.step import Input, StepItem, What
+from engine.step import Input, Outputs, StepItem, Stream, What
 from engine.store import Store
 
 CHUNK_EVENT_S = 2.0
@@ -80,7 +83,12 @@ class ProjectDone:
     seconds: float
 
 
-Event = ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone
+@dataclass(frozen=True)
+class StopAsked:
+    """Ctrl-C came: the run ends when the particles in hand are done."""
+
+
+Event = ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,8 @@ def run(
     projects = campaign(Path(path) for path in paths)
     _refuse_unknown(patterns, projects)
     _refuse_stale([(project, plan(project, patterns)) for project in projects])
-    return [_Run(project, patterns, workers, gpus, listen).whole() for project in projects]
+    with watched(lambda: listen(StopAsked())) as interrupt:
+        return [_Run(project, patterns, workers, gpus, listen, interrupt).whole() for project in projects]
 
 
 def _refuse_unknown(patterns: tuple[str, ...], projects: list[Project]) -> None:
@@ -147,11 +156,13 @@ class _Run:
         workers: int | None,
         gpus: tuple[int, ...] | str | None,
         listen: Callable[[Event], None],
+        interrupt: Interrupt,
     ) -> None:
         compute = project.form.compute
         self.project = project
         self.redo = redo
         self.listen = listen
+        self.interrupt = interrupt
         self.store = Store(project.store_folder)
         self.workers = compute.workers if workers is None else workers
         self.gpus = chosen_gpus(compute.gpus if gpus is None else gpus)
@@ -210,16 +221,30 @@ class _Run:
         def progress(done: int, total: int) -> None:
             self._tell(ChunkDone(self.project.name, step.name, done, total))
 
-        work = Work(self.workers, self.gpus, self.chunk, progress)
+        work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check)
         try:
             inputs = {name: self._opened(source) for name, source in step.inputs.items()}
-            outputs = step.function(step.settings, inputs, work)
+            outputs = self._stoppable(step.function(step.settings, inputs, work))
             kind = self.project.kind
             self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
         except EngineError as error:
             error.add_note(f"in step {step.name} of {self.project.name}")
             raise
         self._tell(StepStored(self.project.name, step.name, seconds()))
+
+    def _stoppable(self, outputs: Outputs) -> Outputs:
+        """The outputs, whose streams stop between boxes when that is asked for."""
+        self.interrupt.check()
+
+        def boxes(stream: Stream) -> Iterator[np.ndarray]:
+            for box in stream.boxes:
+                self.interrupt.check()
+                yield box
+
+        return {
+            name: replace(value, boxes=boxes(value)) if isinstance(value, Stream) else value
+            for name, value in outputs.items()
+        }
 
     def _opened(self, source: Input) -> Any:
         if isinstance(source.source, StepItem):

@@ -86,7 +86,12 @@ main()"""
 def test_check_says_what_is_good(folder: Path) -> None:
     result = engine("check", ".")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[:2] == ["truth.toml: no faults, 1 step", "pr_1.toml: no faults, 2 steps"]
+    lines = result.stdout.splitlines()
+    assert lines[0] == "truth.toml: no faults, 1 step"
+    assert lines[1].startswith("  1 step to do, 6 particles; about ")
+    assert lines[2] == "pr_1.toml: no faults, 2 steps"
+    assert "6 particles" in lines[3]  # known from the plan of truth, which has not run
+    assert "rotations" in lines[3]
 
 
 def test_check_shows_each_fault_with_its_line_and_a_mark_below(folder: Path) -> None:

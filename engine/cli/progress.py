@@ -12,9 +12,10 @@ from engine.cli import show
 from engine.faults import EngineError
 from engine.project import Project
 from engine.query import query
-from engine.run import ChunkDone, Event, ProjectDone, ProjectStarted, StepStarted, StepStored
+from engine.run import ChunkDone, Event, ProjectDone, ProjectStarted, StepStarted, StepStored, StopAsked
 
 LINE_EVERY_S = 5.0
+STOPPING = "stopping when the particles in hand are done (Ctrl-C again: at once)"
 Listener = Callable[[Event], None]
 
 
@@ -44,6 +45,8 @@ class Lines:
         elif isinstance(event, ProjectDone):
             show.say(_end_text(event))
             show_summary(self.projects.get(event.project))
+        elif isinstance(event, StopAsked):
+            show.complain(STOPPING)
         elif (text := _line(event)) and self.clock() - self.last_s >= LINE_EVERY_S:
             self.last_s = self.clock()
             show.say(text)
@@ -131,6 +134,8 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     show.say(_end_text(event))
                     show_summary(projects.get(event.project))
                     progress.start()
+                case StopAsked():
+                    progress.console.print(STOPPING)
                 case _:
                     pass
 

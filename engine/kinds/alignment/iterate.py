@@ -12,8 +12,7 @@ from engine.devices import Work
 from engine.geometry import euler, search, symmetry
 from engine.kernels.fourier import spectrum
 from engine.kernels.rotate import symmetrized
-from engine.kernels.wedge import Wedge
-from engine.kinds.alignment.particle import Matter, Pose, Region, align_one, prepared
+from engine.kinds.alignment.particle import Pose, Region, align_one, prepared
 from engine.kinds.alignment.select import select
 from engine.kinds.averaging import averages, chunks, parity_fsc, summed, wedges
 from engine.kinds.form import Form, Round
@@ -42,7 +41,7 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
         "table": chosen,
         **averages(sums.all, reference.pixel_size_A, settings.round.symmetry),
         "refs/001/fsc": parity_fsc(sums.odd, sums.even, inputs["fsc_mask"], settings.half),
-        "summary": summary(table, chosen),
+        "summary": summary(chosen),
     }
 
 
@@ -61,14 +60,9 @@ def align(
     rows = np.flatnonzero(table["aligned"] == 1)
     samplings = wedges(table)
 
-    def matter() -> dict[Wedge, Matter]:
-        device_reference, device_mask = work.array(reference), work.array(mask)
-        return {
-            wedge: prepared(device_reference, device_mask, wedge, high, low)
-            for wedge in sorted(set(samplings), key=repr)
-        }
-
-    matter_here = work.once_per_device(matter)
+    matter_here = work.once_per_device(
+        lambda: prepared(work.array(reference), work.array(mask), set(samplings), high, low)
+    )
     rotations, d = euler.matrices(table.angles), table.shifts_xyz_px
     centres = shift_centres(table, origin, settings)
     plan = [
@@ -82,9 +76,8 @@ def align(
         poses = []
         for row in (rows[number] for number in job):
             region = Region(centres[row], rotations[row], settings.shifts, particles.box_px)
-            here = matter_here()[samplings[row]]
             half_spectrum = spectrum(work.array(particles.read(int(table.tags[row]))))
-            poses.append(align_one(half_spectrum, here, rotations[row], d[row], region, plan))
+            poses.append(align_one(half_spectrum, matter_here(), samplings[row], rotations[row], d[row], region, plan))
         return poses
 
     found: list[Pose] = []
@@ -122,12 +115,12 @@ def with_found(table: Table, rows: np.ndarray, found: Sequence[Pose]) -> Table:
     )
 
 
-def summary(before: Table, after: Table) -> dict[str, Any]:
+def summary(table: Table) -> dict[str, Any]:
     """The numbers a person wants to see of an iteration."""
-    aligned = after.where(after["aligned"] == 1)
+    aligned = table.where(table["aligned"] == 1)
     return {
-        "particles": len(after),
-        "averaged": int(after["averaged"].sum()),
+        "particles": len(table),
+        "averaged": int(table["averaged"].sum()),
         "mean cc": float(aligned["cc"].mean()) if len(aligned) else 0.0,
         "median shift change (px)": float(np.median(aligned["dshift"])) if len(aligned) else 0.0,
         "median axis change (deg)": float(np.median(aligned["daxis"])) if len(aligned) else 0.0,

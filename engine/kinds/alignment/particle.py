@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,24 +22,28 @@ FINE_SAMPLES = 5
 
 @dataclass(frozen=True, eq=False)
 class Matter:
-    """What all particles of a tomogram's sampling are compared with, on one device."""
+    """What all particles are compared with, on one device: spectra of the masked and of the whole reference, the mask.
 
-    selection: correlate.Band
+    bands holds what each sampling of Fourier space measured of the compared shells.
+    """
+
+    bands: Mapping[Wedge, correlate.Band]
     template: SpectrumTable
     whole: SpectrumTable
     small_mask: Any
 
 
-def prepared(reference: Any, mask: Any, wedge: Wedge, highpass_fpx: float, lowpass_fpx: float) -> Matter:
-    """The band, the spectra of the masked and of the whole reference, and the small mask of one wedge."""
+def prepared(reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: float, lowpass_fpx: float) -> Matter:
+    """The matter of a reference and a mask (n, n, n), for all the samplings that occur."""
     xp = namespace(reference)
     n = reference.shape[-1]
-    selection = correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp)
+    bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp) for wedge in wedges}
+    any_band = next(iter(bands.values()))  # they differ in the wedge, not in their reach
     return Matter(
-        selection,
-        spectrum_table(masked(reference, mask), selection.reach),
-        spectrum_table(reference * inscribed_ball(n, xp=xp), selection.reach),
-        exact.mask_for_comparison(mask, selection),
+        bands,
+        spectrum_table(masked(reference, mask), any_band.reach),
+        spectrum_table(reference * inscribed_ball(n, xp=xp), any_band.reach),
+        exact.mask_for_comparison(mask, any_band),
     )
 
 
@@ -63,6 +67,7 @@ class Region:
         return np.array(self.form.limits_xyz_px)
 
     def extent_px(self) -> np.ndarray:
+        """How far the region reaches from its centre along x, y, z of the box."""
         if self.form.origin == "unlimited":
             return np.full(3, self.box_px / 2 - 1)
         return shifts.ellipsoid_extent_px(self.limits, self.axes)
@@ -80,6 +85,7 @@ class Region:
         return middle, correlate.window(selection, step_px, allowed)
 
     def clipped(self, shift: np.ndarray) -> np.ndarray:
+        """The shift, pulled back into the region where it lies outside."""
         inside = shifts.clip_to_ellipsoid(shift - self.centre, self.limits, self.axes, tolerance_px=0)
         return self.centre + inside
 
@@ -96,13 +102,14 @@ class Pose:
 def align_one(
     half_spectrum: Any,
     matter: Matter,
+    wedge: Wedge,
     rotation: np.ndarray,
     shift_xyz_px: np.ndarray,
     region: Region,
     plan: Sequence[np.ndarray],
 ) -> Pose:
     """The best pose over the levels of relative rotations, and its exact cc."""
-    selection = matter.selection
+    selection = matter.bands[wedge]
     weighted, energy = correlate.weighted(selection, half_spectrum)
     step_px = correlate.shift_step_px(selection)
     best = region.clipped(shift_xyz_px)
