@@ -92,12 +92,16 @@ def parse(text: str) -> Address:
     if not item or "=" in item:
         raise EngineError(f"{text!r}: name an item after the project, as in {project}:average")
     values: dict[str, Any] = {"ite": LAST, "ref": None, "half": None, "tag": None}
+    given: set[str] = set()
     for part in parts[1:]:
         key, equals, value = part.partition("=")
         if not equals:
             raise EngineError(f"{text!r}: {part!r} is not key=value")
         if key not in values:
             raise EngineError(f"{text!r}: no key {key!r}{_nearest(key, values)}; the keys are {', '.join(values)}")
+        if key in given:
+            raise EngineError(f"{text!r}: {key} is given twice (leave one out)")
+        given.add(key)
         values[key] = _value(text, key, value)
     return Address(project, LETTERS.get(item, item), text=text, **values)
 

@@ -7,31 +7,47 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from engine.data import Curve, Particles, Table, Volume
 from engine.faults import EngineError
-from engine.files import Markers, write_markers, write_table, write_volume
+from engine.files import (
+    Markers,
+    write_markers,
+    write_particle_folder,
+    write_particle_stack,
+    write_star,
+    write_table,
+    write_volume,
+)
 
 Writer = Callable[[Any, Path], None]
+Star = Literal["dynamo", "relion3.1", "relion4"]
+"""Dialects of a .star list that a table alone can give; RELION 5 wants the sizes of the tomograms too."""
 _FSC_LINES = (0.143, 0.5)
 
 
-def export(value: Any, path: str | Path, pixel_size_A: float = 0.0) -> Path:
+def export(value: Any, path: str | Path, pixel_size_A: float = 0.0, star: str = "dynamo") -> Path:
     """Where the value was written, in the form that the ending asks for.
 
     Volumes become .mrc .em .npy .png .json, tables .tbl .star .csv .json .npy .png .cmm, curves .csv .json .npy .png,
-    arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. pixel_size_A is for .cmm, where the
-    table's column apix is empty. Any other ending is an EngineError.
+    arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. A set of particles becomes a folder of
+    particle_<tag>.em where the path is a folder, ends with "/" or has no ending, and a stack as .mrcs or .mrc, which has
+    no place for the tags. star is the dialect of a .star list. pixel_size_A is for .cmm and RELION's dialects, where the
+    table's column apix is empty. Any other ending or dialect is an EngineError.
     """
+    if star not in get_args(Star):
+        raise EngineError(f"there is no .star dialect {star!r}; there are {', '.join(get_args(Star))}")
+    is_folder = str(path).endswith("/") or Path(path).is_dir()
     path = Path(path)
-    writers = _writers(value, pixel_size_A)
-    ending = path.suffix.lower()
+    writers = _writers(value, pixel_size_A, star)
+    ending = "" if is_folder else path.suffix.lower()
     if ending not in writers:
-        can = " ".join(writers) or "no file"
-        raise EngineError(f"{path}: {_name(value)} can become {can}, not {ending or 'a name without ending'}")
+        can = " ".join(part or "a folder (a name without ending)" for part in writers)
+        not_this = "a folder" if is_folder else ending or "a name without ending"
+        raise EngineError(f"{path}: {_name(value)} can become {can}, not {not_this}{_advice(value)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writers[ending](value, path)
@@ -40,12 +56,14 @@ def export(value: Any, path: str | Path, pixel_size_A: float = 0.0) -> Path:
     return path
 
 
-def _writers(value: Any, pixel_size_A: float) -> dict[str, Writer]:
+def _writers(value: Any, pixel_size_A: float, star: Any) -> dict[str, Writer]:
+    """Ending to writer; no ending stands for a folder."""
     if isinstance(value, Volume):
         maps: dict[str, Writer] = {".mrc": write_volume, ".em": write_volume, ".npy": write_volume}
         return {**maps, ".png": _draw, ".json": _write_json}
     if isinstance(value, Table):
-        tables: dict[str, Writer] = {".tbl": write_table, ".star": write_table, ".csv": write_table}
+        starred: Writer = lambda table, path: _write_star(table, path, star, pixel_size_A)  # noqa: E731
+        tables: dict[str, Writer] = {".tbl": write_table, ".star": starred, ".csv": write_table}
         markers: Writer = lambda table, path: write_markers(markers_of(table, pixel_size_A), path)  # noqa: E731
         return {**tables, ".cmm": markers, ".npy": _write_matrix, ".png": _draw, ".json": _write_json}
     if isinstance(value, Curve):
@@ -55,12 +73,18 @@ def _writers(value: Any, pixel_size_A: float) -> dict[str, Writer]:
         if value.ndim in (1, 2):
             return {**plain, ".csv": _write_array_text}
         return {**plain, ".mrc": _write_array_map, ".em": _write_array_map} if value.ndim == 3 else plain
-    return {} if isinstance(value, Particles) else {".json": _write_json}
+    if isinstance(value, Particles):
+        return {"": write_particle_folder, ".mrcs": write_particle_stack, ".mrc": write_particle_stack}
+    return {".json": _write_json}
+
+
+def _advice(value: Any) -> str:
+    return " (one of them, named with tag=, becomes what a volume can)" if isinstance(value, Particles) else ""
 
 
 def _name(value: Any) -> str:
     if isinstance(value, Particles):
-        return "a whole set of particles (give one with tag=)"
+        return "a set of particles"
     return {"ndarray": "an array", "dict": "a summary"}.get(type(value).__name__, f"a {type(value).__name__.lower()}")
 
 
@@ -97,6 +121,12 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def _write_star(table: Table, path: Path, dialect: Star, pixel_size_A: float) -> None:
+    """The column apix goes before the pixel size of the stored step."""
+    is_empty = not np.any(table["apix"] > 0)
+    write_star(table, path, dialect, pixel_size_A=pixel_size_A if is_empty and pixel_size_A > 0 else None)
 
 
 def _write_json(value: Any, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C in two steps: the first lets the particles in hand be finished, the second stops at once.
+"""Ctrl-C in two steps: the first lets the particles in hand be finished, the second stops at once. SIGTERM counts as Ctrl-C.
 
 An exception raised wherever the program happens to be can get lost in a callback of some library; so the first Ctrl-C is only
 written down, and asked for at the places where stopping is safe.
@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # a terminal sends the first, a batch system the second
 
 
 class Interrupt:
@@ -35,13 +37,15 @@ class Interrupt:
 
 @contextmanager
 def watched(tell: Callable[[], None]) -> Iterator[Interrupt]:
-    """Inside, SIGINT is written down and told; outside the main thread, where Python has no handlers, nothing changes."""
+    """Inside, a signal is written down and told; outside the main thread, where Python has no handlers, nothing changes."""
     interrupt = Interrupt(tell)
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    before = signal.signal(signal.SIGINT, interrupt.ask)
+    before = {number: signal.signal(number, interrupt.ask) for number in SIGNALS}
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            # None is a handler that was not set from Python, and cannot be set from it
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from engine.faults import EngineError
 from engine.kinds import KINDS
+from engine.project import fault_of_stem
 from engine.wording import choices_text, literals, nearest
 
 _WIDTH = 110
@@ -84,10 +85,15 @@ _ROUNDS: tuple[dict[str, Any], ...] = (
 
 
 def new(kind: str, path: str | Path) -> Path:
-    """The path of the file that was written. What exists is never overwritten: EngineError."""
+    """The path of the file that was written. What exists is never overwritten: EngineError.
+
+    So is a name that could not stand in an address.
+    """
     path = Path(path)
-    if path.suffix != ".toml":
-        path = path.with_name(f"{path.name}.toml")
+    name = path.name.removesuffix(".toml")
+    if fault := fault_of_stem(name):
+        raise EngineError(f"{path}: {fault}")
+    path = path.with_name(f"{name}.toml")
     text = template(kind, _depth(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

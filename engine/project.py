@@ -198,9 +198,14 @@ def _like(path: Path) -> str:
 def _fault_of_name(path: Path) -> Fault | None:
     if path.suffix != ".toml":
         return Fault((), f"a project's file ends with .toml, not {path.suffix or 'without an ending'}")
-    if not _NAME.fullmatch(path.stem):
-        return Fault((), f'"{path.stem}" cannot stand in an address', "rename it: letters, digits, '_', '-' and '.'")
-    return None
+    return fault_of_stem(path.stem)
+
+
+def fault_of_stem(name: str) -> Fault | None:
+    """What is wrong with a project's name."""
+    if _NAME.fullmatch(name):
+        return None
+    return Fault((), f'"{name}" cannot stand in an address', "rename it: letters, digits, '_', '-' and '.'")
 
 
 def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:

@@ -11,23 +11,28 @@ from typing import Any
 
 import numpy as np
 
-from engine.address import Address, parse
+from engine.address import LAST, Address, is_address, parse
 from engine.data import Curve, Particles, Table, Volume
 from engine.data.expression import rows
 from engine.faults import EngineError
+from engine.files import open_particles
 from engine.plan import locate
-from engine.project import Project, load
+from engine.project import Project, load, neighbour
 from engine.step import Step
 from engine.store import Store
 
 LOG = "log"
+PARTICLES = "particles"
 COLUMN_ITEMS = {"cc": "table"}
 """Items that are a column of another item."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One stored item that an address means; its value is read when it is first asked for."""
+    """One stored item that an address means; its value is read when it is first asked for.
+
+    step and item_path are empty for particles that the project reads from a file or folder: path_of_file.
+    """
 
     ite: int | None
     half: str | None
@@ -91,22 +96,60 @@ def query(
 
     The project part is a name in the folder (default: the current one) or a path. where, columns (a list, or names with
     commas) and sort (a column; `-cc` descends) are for tables; with columns the values are Curves of those columns.
+    The particles of a project that makes none are those that it reads.
     """
     name, _, rest = text.partition(":")
+    if not name:
+        raise EngineError(f"{text!r}: the name of the project is missing, as in pr_1:average")
     project = _project(name, Path(folder) if folder is not None else Path.cwd())
     store = Store(project.store_folder)
+    is_cut = bool(where or columns or sort)
     if not rest.strip(": "):
+        if is_cut:
+            raise EngineError(f"{text}: {_FOR_TABLES}; this is a listing (name a table, as in {project.name}:table)")
         return _listing(project, store)
     address = _full_address(text)
     if address.item == LOG:
+        if rest.strip(": ") != LOG:
+            raise EngineError(f"{address}: log takes no keys (leave them out)")
+        if is_cut:
+            raise EngineError(f"{address}: {_FOR_TABLES}; this is a log")
         return Answer(project.name, address, events=tuple(store.events()))
     column = COLUMN_ITEMS.get(address.item)
+    if column and columns:
+        raise EngineError(f"{address}: is one column already (leave out columns, or ask for {project.name}:{column})")
+
+    def shaped(value: Any) -> Any:
+        return _shaped(value, address, column is not None, where, columns, sort)
+
+    if address.item == PARTICLES and (source := _particles_read(project)):
+        return Answer(project.name, address, (_found_outside(project, address, source, shaped),))
     target = replace(address, item=column) if column else address
-    found = [
-        _found(store, step, path, lambda value: _shaped(value, address, column is not None, where, columns, sort))
-        for step, path in _stored(project, store, target)
-    ]
+    found = [_found(store, step, path, shaped) for step, path in _stored(project, store, target)]
     return Answer(project.name, address, tuple(found))
+
+
+_FOR_TABLES = "where, columns and sort are for tables"
+
+
+def _particles_read(project: Project) -> str | None:
+    """The path or address of the particles that a project reads; None when it makes particles itself, or reads none."""
+    if PARTICLES in project.items:
+        return None
+    return getattr(getattr(project.form, "data", None), PARTICLES, None)
+
+
+def _found_outside(project: Project, address: Address, source: str, shaped: Callable[[Any], Any]) -> Found:
+    """The particles that the project reads, from the neighbour's store or a path."""
+    if address.ite != LAST or address.ref is not None or address.half is not None:
+        raise EngineError(f"{address}: all iterations read the same particles, {source} (leave out all keys but tag)")
+    if is_address(source):
+        named = parse(source)
+        other = neighbour(project, named)
+        store = Store(other.store_folder)
+        return _found(store, *_stored(other, store, named)[-1], shaped)
+    path = project.campaign / source
+    return Found(None, None, "", path, "", lambda: shaped(open_particles(path)))
 
 
 def _project(name: str, folder: Path) -> Project:
@@ -164,7 +207,7 @@ def _shaped(
     """The value, cut down as asked."""
     if not isinstance(value, Table):
         if where or columns or sort:
-            raise EngineError(f"{address}: where, columns and sort are for tables; this is a {_name(value)}")
+            raise EngineError(f"{address}: {_FOR_TABLES}; this is a {_name(value)}")
         return _of_tag(value, address)
     if where:
         value = value.where(rows(where, value))

@@ -11,7 +11,7 @@ import pytest
 from engine.data import Curve, ParticleArray, Table, Volume
 from engine.export import as_json, export
 from engine.faults import EngineError
-from engine.files import read_markers, read_table, read_volume
+from engine.files import open_particles, read_markers, read_star, read_table, read_volume
 
 VOLUME = Volume(np.random.default_rng(1).normal(size=(6, 8, 10)).astype(np.float32), 1.35)
 TABLE = Table.blank(3, x=[10, 20, 30], dx=[0.5, 0, -0.5], z=[1, 2, 3], cc=[0.1, 0.2, 0.3], tag=[4, 7, 9])
@@ -73,13 +73,38 @@ def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
         (CURVE, "a.mrc", "a curve can become .csv .npy .png .json"),
         ({"a": 1}, "a.csv", "a summary can become .json"),
         (np.zeros(3), "a.mrc", "an array can become .npy .json .csv"),
-        (ParticleArray.numbered(np.zeros((1, 8, 8, 8))), "a.mrc", "give one with tag="),
+        (
+            ParticleArray.numbered(np.zeros((1, 8, 8, 8))),
+            "a.em",
+            "can become a folder (a name without ending) .mrcs .mrc",
+        ),
+        (VOLUME, "folder/", "a volume can become .mrc .em .npy .png .json, not a folder"),
     ],
 )
 def test_what_a_value_cannot_become_is_told_with_what_it_can(
     tmp_path: Path, value: object, name: str, says: str
 ) -> None:
     with pytest.raises(EngineError) as caught:
-        export(value, tmp_path / name)
+        export(value, f"{tmp_path}/{name}")
     assert says in str(caught.value)
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["boxes", "dotted.name/", "there.already", "stack.mrcs", "stack.mrc"])
+def test_a_set_of_particles_comes_back_from_its_folder_or_stack(tmp_path: Path, name: str) -> None:
+    (tmp_path / "there.already").mkdir()
+    particles = ParticleArray.numbered(np.random.default_rng(2).normal(size=(3, 8, 8, 8)).astype(np.float32))
+    back = open_particles(export(particles, f"{tmp_path}/{name}"))
+    assert back.tags.tolist() == [1, 2, 3]
+    assert all(np.array_equal(back.read(tag), particles.read(tag)) for tag in (1, 2, 3))
+
+
+@pytest.mark.parametrize("dialect", ["relion3.1", "relion4"])
+def test_a_relion_list_takes_the_pixel_size_where_the_table_has_none(tmp_path: Path, dialect: str) -> None:
+    """Origins are in Å: a wrong pixel size gives other shifts back."""
+    for table, size_A in ((TABLE, 2.0), (TABLE.with_columns(apix=4.0), 4.0)):
+        back = read_star(export(table, tmp_path / "p.star", 2.0, dialect)).table
+        assert np.allclose(back["apix"], size_A)
+        assert np.allclose(back.shifts_xyz_px, TABLE.shifts_xyz_px)
+    with pytest.raises(EngineError, match=r"no \.star dialect 'relion9'; there are dynamo, relion3.1, relion4"):
+        export(TABLE, tmp_path / "q.star", 2.0, "relion9")

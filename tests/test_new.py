@@ -64,6 +64,13 @@ def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["a b", "a:b", ".", "-x", "ä.toml"])
+def test_a_name_that_no_address_can_hold_is_not_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineError, match=r"cannot stand in an address \(rename it: letters, digits"):
+        new("alignment", f"{name}" if name == "." else tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_kind_is_told_the_nearest() -> None:
     with pytest.raises(EngineError, match='did you mean "alignment"'):
         template("aligment")

@@ -87,6 +87,14 @@ def test_the_log_is_the_list_of_events(folder: Path) -> None:
         ("pr_1:t", {"sort": "ccc"}, "did you mean 'cc"),
         ("pr_1:t", {"where": "tmo == 1"}, "did you mean 'tomo'"),
         ("pr_1:t:tag=44", {}, "no row has the tag 44"),
+        (":a", {}, "the name of the project is missing"),
+        ("", {}, "the name of the project is missing"),
+        ("pr_1:a:ite=1:ite=2", {}, "ite is given twice"),
+        ("pr_1:log:ite=1", {}, "log takes no keys"),
+        ("pr_1:log", {"sort": "time"}, "for tables; this is a log"),
+        ("pr_1", {"columns": "cc"}, "for tables; this is a listing"),
+        ("pr_1:summary", {"columns": "cc"}, "for tables; this is a"),
+        ("pr_1:cc", {"columns": "tag"}, "is one column already"),
     ],
 )
 def test_a_wrong_question_is_told_the_right_one(folder: Path, text: str, options: dict, says: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 import toy
 
 from engine.faults import EngineError
+from engine.interrupt import watched
 from engine.run import ChunkDone, Outcome, ProjectDone, ProjectStarted, StepKept, StepStarted, StepStored, run
 from engine.step import Step
 from engine.store import LockHeld, Store
@@ -218,3 +220,32 @@ def test_a_users_error_names_its_step_and_a_slip_passes_through(
         notes = getattr(caught.value, "__notes__", [])
         assert notes == (["in step ite_0001 of bad"] if error is EngineError else [])
         assert Store(project.store_folder).lock_holder() is None
+
+
+def test_a_stopped_redo_goes_on_with_stale(project: toy.ToyProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    run([project.path])
+    edited = dataclasses.replace(project, steps=toy.steps((4.0, 5.0, 5.0)))
+    toy.use(monkeypatch, edited)
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, StepStarted) and event.step == "ite_0002":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([project.path], redo=["ite_0001"], listen=interrupt)
+    with pytest.raises(EngineError, match="--redo stale"):
+        run([project.path])
+    (outcome,) = run([project.path], redo=["stale"])
+    assert outcome.stored == ("ite_0002", "ite_0003")
+
+
+def test_signals_are_written_down_inside_and_as_before_outside() -> None:
+    told: list[str] = []
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with watched(lambda: told.append("stop")) as interrupt:
+            signal.raise_signal(number)
+            with pytest.raises(KeyboardInterrupt):
+                interrupt.check()
+    assert told == ["stop", "stop"]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

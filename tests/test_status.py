@@ -9,7 +9,7 @@ import pytest
 import toy
 
 from engine.run import ChunkDone, run
-from engine.status import Status, status
+from engine.status import Progress, Status, status
 from engine.store import Store
 
 
@@ -63,3 +63,12 @@ def test_a_plan_that_cannot_be_made_is_a_problem_not_a_failure(project: toy.ToyP
     now = status(toy.with_file_input(project, "gone.csv"))
     assert "gone.csv" in now.problem
     assert now.n_done == 4
+
+
+def test_a_step_that_counts_nothing_is_shown_without_a_count(project: toy.ToyProject) -> None:
+    from engine.cli.values import status_line
+
+    now = Progress("ite_0002", 2, 1, 0, 0, 0.0, None, None)
+    assert status_line(dataclasses.replace(status(project), now=now)) == "pr_1: 0 of 4 steps, ite_0002"
+    counted = dataclasses.replace(now, done=3, total=8)
+    assert status_line(dataclasses.replace(status(project), now=counted)).endswith("ite_0002: 3 of 8")

@@ -334,3 +334,31 @@ def test_one_holder_at_a_time_and_a_dead_one_gives_way(tmp_path: Path) -> None:
             held = json.loads((tmp_path / "pr_1" / ".lock").read_text())
             assert held["pid"] == os.getpid()
         assert store.lock_holder() is None
+
+
+def test_what_the_system_refuses_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ph").write_text("")
+    for work in (lambda store: store.lock().__enter__(), lambda store: store.append_event({"event": "Begun"})):
+        with pytest.raises(EngineError, match=r"cannot make the folder .*ph for results: File exists \(move that file"):
+            work(Store(tmp_path / "ph"))
+    assert Store(tmp_path / "ph").events() == []
+    with pytest.raises(EngineError, match="move that file away"):
+        write(Store(tmp_path / "ph"), outputs())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    store = Store(tmp_path / "pr_1")
+    (tmp_path / "pr_1").mkdir()
+    (tmp_path / "pr_1" / ".ite_0001.h5.9.tmp").touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(EngineError, match=r"events.jsonl: Operation not permitted \(get the right to write"):
+        store.append_event({"event": "Begun"})
+    with pytest.raises(EngineError, match=r"half-written .*: Operation not permitted \(get the right"):
+        store.sweep()
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(EngineError, match=r"cannot lock .*: Operation not permitted \(get the right"):
+        store.lock().__enter__()
+    with pytest.raises(EngineError, match=r"not written: Operation not permitted \(get the right"):
+        write(store, outputs(), "ite_0003")

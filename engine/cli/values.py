@@ -13,6 +13,7 @@ import typer
 from engine.cli import show
 from engine.data import Curve, Particles, Table, Volume
 from engine.export import export
+from engine.faults import EngineError
 from engine.query import Answer, Found
 from engine.status import Status
 from engine.store import Store
@@ -105,18 +106,29 @@ def _limit(n_rows: int) -> int:
     return ROWS_ON_TERMINAL if sys.stdout.isatty() and n_rows > ROWS_ON_TERMINAL + 2 else n_rows
 
 
-def write(answer: Answer, file: Path) -> list[Path]:
+def write(answer: Answer, name: str, star: str = "dynamo") -> list[Path]:
     """The files written: the one named, or one per iteration with its number before the ending."""
-    if len(answer.found) < 2:
-        pixel_size_A = _pixel_size(answer.found[0]) if answer.found else 0.0
-        return [export(answer.value, file, pixel_size_A)]
+    if not answer.found:
+        return [export(answer.value, name, star=star)]
+    if len(answer.found) == 1:
+        return [_exported(answer.found[0], name, star)]
+    path, slash = Path(name), "/" if name.endswith("/") else ""
     return [
-        export(one.value, file.with_name(f"{file.stem}_{one.ite or 0:04d}{file.suffix}"), _pixel_size(one))
+        _exported(one, f"{path.with_name(f'{path.stem}_{one.ite or 0:04d}{path.suffix}')}{slash}", star)
         for one in answer.found
     ]
 
 
+def _exported(found: Found, name: str, star: str) -> Path:
+    if Path(name).resolve() == found.path_of_file.resolve():
+        raise EngineError(f"{name}: is what would be read (give another name)")
+    return export(found.value, name, _pixel_size(found), star)
+
+
 def _pixel_size(found: Found) -> float:
+    """That of the stored step; 0 when it is not known, or the value was not stored by a step."""
+    if not found.step:
+        return 0.0
     store = Store(found.path_of_file.parents[found.step.count("/")])
     facts = store.facts(found.step)
     return facts.pixel_size_A if facts else 0.0
@@ -139,7 +151,8 @@ def status_line(status: Status) -> str:
     if now := status.now:
         speed = f", {now.per_second:.3g}/s" if now.per_second else ""
         left = f", {show.duration(now.run_eta_s)} left" if now.run_eta_s is not None else ""
-        parts.append(f"{now.step}: {now.done} of {now.total}{speed}{left}")
+        count = f": {now.done} of {now.total}" if now.total else ""
+        parts.append(f"{now.step}{count}{speed}{left}")
     if status.problem:
         parts.append(status.problem)
     return ", ".join(parts)

@@ -9,6 +9,8 @@ import numpy as np
 from engine.faults import EngineError
 from engine.geometry import euler
 
+LARGEST_N = 100
+
 _NAME = re.compile(r"([CD])([1-9][0-9]*)", re.ASCII | re.IGNORECASE)
 
 
@@ -32,8 +34,9 @@ def order(name: str) -> int:
 
 def _parsed(name: str) -> tuple[str, int]:
     match = _NAME.fullmatch(name.strip())
-    if match is None:
+    if match is None or int(match[2]) > LARGEST_N:
         raise EngineError(
-            f"symmetry {name!r} is not known; write Cn (n-fold about z: C1, C6) or Dn (Cn with a two-fold along x: D3)"
+            f"symmetry {name!r} is not known; write Cn (n-fold about z: C1, C6) or Dn (Cn with a two-fold along x: D3), "
+            f"n up to {LARGEST_N}"
         )
     return match[1].upper(), int(match[2])

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from engine.data import Half, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import Fault
 from engine.geometry import symmetry
-from engine.kernels import average as kernel
-from engine.kernels import fsc
 from engine.kernels.rotate import symmetrized
 from engine.kinds import masks, sense
-from engine.kinds.averaging import bad_tags, fsc_curve, summed, without
+from engine.kinds.averaging import alternate, averages, bad_tags, fsc_of_parts, summed, without
 from engine.kinds.form import Form, Look, OptionalMask, ParticlesReference, ProjectForm, TableReference, reads
 from engine.step import Cost, Outputs, Step
 
@@ -66,7 +63,7 @@ ITEMS = {
     "average_symmetrized": "the average with its symmetry imposed",
     "average_raw": "the plain sum over the number of particles",
     "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC between the averages of the odd and the even particles (or half-sets)",
+    "fsc": "FSC between the half-sets of the table, or between alternate particles",
     "table": "the table that was averaged",
     "summary": "what was averaged",
 }
@@ -79,8 +76,14 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.table_and_particles(table, particles, ("data", "table"))
     yield from sense.symmetry_name(project.average.symmetry, ("average", "symmetry"))
     box_px, pixel_size_A = None, data.pixel_size_A
+    yield from sense.pixel_sizes(
+        [
+            (("data", "particles"), "the particles", particles.pixel_size_A if particles else None),
+            (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
+            (("data", "table"), "the table", sense.table_pixel_size(table)),
+        ]
+    )
     if particles:
-        yield from sense.pixel_size(data.pixel_size_A, particles.pixel_size_A, ("data", "pixel_size_A"))
         box_px = particles.box_px
         if table is not None:
             pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
@@ -124,22 +127,19 @@ def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> 
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
     mask = masks.build(settings.masks.normalisation, box_px, pixel_size_A, inputs.get("normalisation"))
     fsc_mask = masks.build(settings.masks.fsc, box_px, pixel_size_A, inputs.get("fsc"))
-    sums = summed(particles, table, mask, work)
-    raw = np.asarray(kernel.raw(sums.all, sums.n_particles))
-    final = raw
-    if settings.average.fourier_compensation:
-        final = np.asarray(kernel.compensated(sums.all, settings.average.minimum_particles))
-    halves = (table["half"][table["averaged"] == 1] != Half.NONE).all()
-    curve = fsc.fsc(kernel.compensated(sums.odd), kernel.compensated(sums.even), fsc_mask)
-    between = "half-sets of the table" if halves else "odd and even tags"
-    stored = fsc_curve(curve, box_px, pixel_size_A, between, gold_standard=bool(halves))
+    has_halves = set(table["half"][table["averaged"] == 1]) == {Half.ODD, Half.EVEN}
+    part = (lambda rows: rows["half"] == Half.ODD) if has_halves else alternate
+    sums = summed(particles, table, mask, work, part)
+    made = averages(sums, pixel_size_A, settings.average.symmetry, settings.average.minimum_particles)
+    if not settings.average.fourier_compensation:
+        made["refs/001/average"] = made["refs/001/average_raw"]
+        operators = symmetry.operators(settings.average.symmetry)
+        symmetric = symmetrized(made["refs/001/average"].data, operators)
+        made["refs/001/average_symmetrized"] = Volume(symmetric, pixel_size_A)
+    between = "half-sets of the table, as independent as they were aligned" if has_halves else "alternate particles"
+    stored = fsc_of_parts(sums, Volume(fsc_mask, pixel_size_A), between)
     return {
-        "refs/001/average": Volume(final, pixel_size_A),
-        "refs/001/average_symmetrized": Volume(
-            symmetrized(final, symmetry.operators(settings.average.symmetry)), pixel_size_A
-        ),
-        "refs/001/average_raw": Volume(raw, pixel_size_A),
-        "refs/001/fourier_weight": sums.all.weights.astype(np.float32),
+        **made,
         "refs/001/fsc": stored,
         "table": table,
         "summary": {

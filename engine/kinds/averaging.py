@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from engine.data import Curve, Half, Particles, Table, Volume
+from engine.data import Curve, Particles, Table, Volume
 from engine.devices import Work, namespace, to_host
 from engine.faults import EngineError
 from engine.geometry import euler, symmetry
@@ -20,6 +20,9 @@ from engine.kernels.wedge import Wedge
 
 GROUP = 16
 """Particles summed in one go. Fixed, so that the order of additions does not depend on workers or chunks."""
+
+LARGEST_DEVIATION = 1e15
+"""Deviation of voxels above which sums of squares leave float32."""
 
 MOST_BAD = 0.01
 """Share of particles with voxels that are no numbers, above which a step stops."""
@@ -60,52 +63,64 @@ def without(table: Table, bad: list[int]) -> Table:
 
 
 def _is_usable(box: np.ndarray) -> bool:
-    return bool(np.isfinite(box).all() and box.std() > 0)
+    """Finite, not constant, and its square still a float32: sums of squares must not overflow."""
+    if not np.isfinite(box).all():
+        return False
+    deviation = float(box.std(dtype=np.float64))
+    return 0 < deviation < LARGEST_DEVIATION
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Fourier sums of the odd and the even tags, and how many particles they hold."""
+    """Fourier sums of two parts of the particles, and how many particles they hold together."""
 
-    odd: FourierSum
-    even: FourierSum
+    first: FourierSum
+    second: FourierSum
     n_particles: int
 
     @property
     def all(self) -> FourierSum:
-        return self.odd + self.even
+        return self.first + self.second
 
 
-def summed(particles: Particles, table: Table, mask: np.ndarray, work: Work) -> Sums:
-    """The particles of the table's rows with averaged = 1, turned back and summed by half-set, or by parity of the tag.
+def alternate(table: Table) -> np.ndarray:
+    """True for every other row in the order of the tags: two parts of equal size, whatever the tags are."""
+    rank = np.empty(len(table), dtype=int)
+    rank[np.argsort(table.tags, kind="stable")] = np.arange(len(table))
+    return rank % 2 == 0
 
-    Half-sets count when every row belongs to one of both. Each particle is first brought to mean 0 and deviation 1 inside
-    the mask at its pose.
+
+def summed(
+    particles: Particles,
+    table: Table,
+    mask: np.ndarray,
+    work: Work,
+    part: Callable[[Table], np.ndarray] = alternate,
+) -> Sums:
+    """The particles of the table's rows with averaged = 1, turned back and summed in two parts.
+
+    part tells of these rows which belong to the first. Each particle is first brought to mean 0 and deviation 1 inside the
+    mask at its pose.
     """
     table = table.where(table["averaged"] == 1)
     tags, samplings, rotations, shifts = table.tags, wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
-    is_odd = _is_odd(table)
+    is_first = part(table)
     box_px = particles.box_px
     device_mask = work.once_per_device(lambda: work.array(mask))
 
     def group_sum(rows: range) -> tuple[Any, Any]:
-        sums = {odd: average.empty_sum(box_px, namespace(device_mask())) for odd in (True, False)}
+        sums = {first: average.empty_sum(box_px, namespace(device_mask())) for first in (True, False)}
         for row in rows:
             box = work.array(particles.read(int(tags[row])))
             box = normalised(box, moved(device_mask(), rotations[row], shifts[row], order=1))
-            odd = bool(is_odd[row])
-            sums[odd] = average.inserted(sums[odd], spectrum(box), samplings[row], rotations[row], shifts[row])
+            mine = bool(is_first[row])
+            sums[mine] = average.inserted(sums[mine], spectrum(box), samplings[row], rotations[row], shifts[row])
         return sums[True], sums[False]
 
-    odd = even = average.empty_sum(box_px)
-    for odd_part, even_part in work.map(group_sum, chunks(len(table), GROUP)):
-        odd, even = odd + _on_host(odd_part), even + _on_host(even_part)
-    return Sums(average.completed(odd), average.completed(even), len(table))
-
-
-def _is_odd(table: Table) -> np.ndarray:
-    halves = set(table["half"])
-    return table["half"] == Half.ODD if halves == {Half.ODD, Half.EVEN} else table.tags % 2 == 1
+    first = second = average.empty_sum(box_px)
+    for first_part, second_part in work.map(group_sum, chunks(len(table), GROUP)):
+        first, second = first + _on_host(first_part), second + _on_host(second_part)
+    return Sums(average.completed(first), average.completed(second), len(table))
 
 
 def _on_host(total: FourierSum) -> FourierSum:
@@ -120,10 +135,12 @@ def normalised(box: Any, weight: Any) -> Any:
     return ((box - mean) / deviation).astype(np.float32) if deviation > 0 else (box - mean).astype(np.float32)
 
 
-def averages(total: average.FourierSum, pixel_size_A: float, symmetry_name: str) -> dict[str, Any]:
-    """The average, its symmetrised version and its Fourier weight, under their stored names."""
-    compensated = np.asarray(average.compensated(total))
+def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_particles: float = 0.0) -> dict[str, Any]:
+    """The averages and the Fourier weight of all particles, under their stored names."""
+    total = sums.all
+    compensated = np.asarray(average.compensated(total, minimum_particles))
     return {
+        "refs/001/average_raw": Volume(np.asarray(average.raw(total, sums.n_particles)), pixel_size_A),
         "refs/001/average": Volume(compensated, pixel_size_A),
         "refs/001/average_symmetrized": Volume(
             symmetrized(compensated, symmetry.operators(symmetry_name)), pixel_size_A
@@ -132,18 +149,21 @@ def averages(total: average.FourierSum, pixel_size_A: float, symmetry_name: str)
     }
 
 
-def parity_fsc(odd: average.FourierSum, even: average.FourierSum, fsc_mask: Volume, half: str) -> Curve:
-    """FSC of odd against even particles of one reference: they were aligned to the same map, so it flatters."""
-    curve = fsc.fsc(average.compensated(odd), average.compensated(even), fsc_mask.data)
-    between = "odd and even tags, one reference" if half == "none" else f"odd and even tags within the {half} half"
+def fsc_of_parts(sums: Sums, fsc_mask: Volume, between: str) -> Curve:
+    """FSC of the two parts' averages. Parts that were aligned to one reference flatter it: no gold standard."""
+    curve = fsc.fsc(average.compensated(sums.first), average.compensated(sums.second), fsc_mask.data)
     return fsc_curve(curve, fsc_mask.data.shape[-1], fsc_mask.pixel_size_A, between, gold_standard=False)
 
 
 def fsc_curve(curve: np.ndarray, box_px: int, pixel_size_A: float, between: str, gold_standard: bool) -> Curve:
-    """An FSC with its axis: shell in Fourier pixels, resolution in A (0 where there is none)."""
+    """An FSC with its axis: shell in Fourier pixels, resolution in A (0 where there is none).
+
+    Without a pixel size there is no resolution: the notes then say so.
+    """
     shell = np.arange(len(curve), dtype=np.float64)
     resolution = np.divide(box_px * pixel_size_A, shell, out=np.zeros_like(shell), where=shell > 0)
     notes: dict[str, str | float | bool] = {"between": between, "gold_standard": gold_standard}
     for threshold in (0.143, 0.5):
-        notes[f"resolution_at_{threshold}_A"] = fsc.resolution_A(curve, threshold, box_px, pixel_size_A)
+        found = fsc.resolution_A(curve, threshold, box_px, pixel_size_A) if pixel_size_A else "unknown: no pixel size"
+        notes[f"resolution_at_{threshold}_A"] = found
     return Curve({"shell_fpx": shell, "resolution_A": resolution, "fsc": curve}, notes)

@@ -58,6 +58,15 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if (project.data.average is None) != (project.data.object is None):
         given = "average" if project.data.average else "object"
         yield Fault(("data", given), "a map is compared with a map", "give both average and object, or neither")
+    if not (project.data.average and project.data.object):
+        return
+    average, true = look.volume(project.data.average), look.volume(project.data.object)
+    if average and true:
+        yield from sense.same_box(average, true.shape_zyx[-1], ("data", "average"), "the object has")
+        sources = [(("data", "object"), "the object", true.pixel_size_A)]
+        yield from sense.pixel_sizes([*sources, (("data", "average"), "the average", average.pixel_size_A)])
+        pixel_size_A = true.pixel_size_A or average.pixel_size_A
+        yield from masks.faults(project.mask, ("mask",), look, true.shape_zyx[-1], pixel_size_A)
 
 
 def unfold(project: Project) -> list[Step]:
@@ -116,6 +125,6 @@ def map_fsc(average: Volume, true: Volume, mask: Mask | None, loaded: Volume | N
         raise EngineError(
             f"the average has shape {average.shape_zyx}, the object {true.shape_zyx} (compare equal boxes)"
         )
-    box_px = true.data.shape[-1]
-    made = masks.build(mask, box_px, true.pixel_size_A, loaded)
-    return fsc_curve(fsc(average.data, true.data, made), box_px, true.pixel_size_A, "average and object", True)
+    box_px, pixel_size_A = true.data.shape[-1], true.pixel_size_A or average.pixel_size_A
+    made = masks.build(mask, box_px, pixel_size_A, loaded)
+    return fsc_curve(fsc(average.data, true.data, made), box_px, pixel_size_A, "average and object", True)

@@ -96,7 +96,8 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
         )
     tomogram = look.volume(project.data.tomogram)
     if tomogram:
-        yield from sense.pixel_size(project.data.pixel_size_A, tomogram.pixel_size_A, ("data", "pixel_size_A"))
+        typed = (("data", "pixel_size_A"), "data.pixel_size_A", project.data.pixel_size_A)
+        yield from sense.pixel_sizes([(("data", "tomogram"), "the tomogram", tomogram.pixel_size_A), typed])
         smallest = min(tomogram.shape_zyx)
         if project.box.size_px > smallest:
             yield Fault(

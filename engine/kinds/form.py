@@ -27,6 +27,10 @@ LimitsVector = Annotated[
 ]
 
 
+_Length = Annotated[float, Field(gt=0)]
+LengthsVector = Annotated[tuple[_Length, _Length, _Length], Strict(False)]
+
+
 @dataclass(frozen=True)
 class Reads:
     """Marks a field whose text names something to read: a path relative to the TOML's folder, or an address."""
@@ -132,7 +136,7 @@ class Ellipsoid(Form):
     """An ellipsoid with a soft edge."""
 
     shape: Literal["ellipsoid"]
-    semi_axes_xyz_A: LimitsVector = Field(description="Semi-axes along x, y, z in A")
+    semi_axes_xyz_A: LengthsVector = Field(description="Semi-axes along x, y, z in A")
     centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
     edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
 

@@ -14,6 +14,9 @@ from engine.kinds import sense
 from engine.kinds.form import Cylinder, Look, MaskShape, Sphere, reads
 from engine.step import Input
 
+SMALLEST_MASK = 27
+"""Voxels under which a correlation inside a mask says nothing."""
+
 
 def inputs(masks: Mapping[str, MaskShape | str | None]) -> dict[str, Input]:
     """The inputs of the masks that are files or addresses, by the masks' names."""
@@ -25,10 +28,9 @@ def build(mask: MaskShape | str | None, box_px: int, pixel_size_A: float, loaded
     if mask is None:
         return np.asarray(kernel.inscribed_ball(box_px))
     made = checked(loaded, mask, box_px) if isinstance(mask, str) else _shape(mask, box_px, pixel_size_A)
-    if not made.any():
-        raise EngineError(
-            f"the mask {mask!s} is empty: no voxel of the box of {box_px} px lies inside (move or enlarge it)"
-        )
+    if made.sum() < SMALLEST_MASK:
+        inside = "is empty" if not made.any() else f"holds only {made.sum():.3g} voxels"
+        raise EngineError(f"the mask {mask!s} {inside} in the box of {box_px} px (move or enlarge it)")
     return made
 
 
@@ -45,6 +47,8 @@ def checked(volume: Volume | None, name: str, box_px: int) -> np.ndarray:
 
 
 def _shape(mask: Any, box_px: int, pixel_size_A: float) -> np.ndarray:
+    if pixel_size_A <= 0:
+        raise EngineError("a mask's lengths in A need a pixel size, and the data have none (set data.pixel_size_A)")
     centre = mask.centre_xyz_px or (box_px // 2,) * 3
     if isinstance(mask, Sphere):
         return np.asarray(kernel.ball(box_px, mask.radius_A / pixel_size_A, centre, mask.edge_px))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,18 +15,31 @@ SAME_PIXEL = 1e-3
 """Pixel sizes that differ by less than this share are one."""
 
 
-def pixel_size(typed_A: float | None, found_A: float, key: Key) -> Iterator[Fault]:
-    """A fault when the typed pixel size contradicts the data's."""
-    if typed_A and found_A and abs(typed_A / found_A - 1) > SAME_PIXEL:
-        yield Fault(key, f"{typed_A:g} A contradicts the data's {found_A:g} A", "remove it, or mend the data's header")
+def pixel_sizes(sources: Sequence[tuple[Key, str, float | None]]) -> Iterator[Fault]:
+    """A fault for each source whose pixel size contradicts the first one that tells.
+
+    sources: TOML key, what to call it, pixel size in A (None or 0: does not tell).
+    """
+    telling = [(key, name, size) for key, name, size in sources if size]
+    for key, name, size in telling[1:]:
+        _, first_name, first = telling[0]
+        if abs(size / first - 1) > SAME_PIXEL:
+            yield Fault(
+                key,
+                f"{name} has a pixel size of {size:g} A, {first_name} of {first:g} A",
+                "resample, or mend the one that is wrong",
+            )
+
+
+def table_pixel_size(table: Table | None) -> float:
+    """The one pixel size in the table's column apix; 0 when it has none or several."""
+    sizes = np.unique(table["apix"][table["apix"] > 0]) if table is not None else np.zeros(0)
+    return float(sizes[0]) if len(sizes) and sizes[-1] <= sizes[0] * (1 + SAME_PIXEL) else 0.0
 
 
 def chosen_pixel_size(typed_A: float | None, particles_A: float, table: Table | None = None) -> float:
     """The pixel size in A: the typed one, else the particles', else the table's column apix, else 0."""
-    if typed_A or particles_A:
-        return typed_A or particles_A
-    sizes = np.unique(table["apix"]) if table is not None else np.zeros(0)
-    return float(sizes[0]) if len(sizes) == 1 else 0.0
+    return typed_A or particles_A or table_pixel_size(table)
 
 
 def symmetry_name(name: str, key: Key) -> Iterator[Fault]:
@@ -38,29 +51,40 @@ def symmetry_name(name: str, key: Key) -> Iterator[Fault]:
 
 
 def table_and_particles(table: Table | None, particles: ParticleFacts | None, key: Key) -> Iterator[Fault]:
-    """Faults of a table: nothing to do, poses that are no numbers, tags twice, an unknown Fourier sampling."""
+    """Faults of a table: rows that are no particles, poses that are no numbers, samplings of nothing, nothing to do."""
     if table is None:
         return
     if not len(table):
         yield Fault(key, "the table is empty")
         return
-    tags, counts = np.unique(table["tag"], return_counts=True)
+    tag = table["tag"]
+    for what, bad, advice in (
+        (
+            "have tags that are not whole numbers of 1 or more",
+            ~(tag >= 1) | (tag != np.rint(tag)),
+            "number the particles",
+        ),
+        ("have poses or positions that are no numbers", ~_finite(table), "mend or remove these rows"),
+        ("have aligned or averaged (columns 2, 3) neither 0 nor 1", ~_are_flags(table), "0 or 1"),
+        (
+            "have an empty or impossible tilt range",
+            _sample_nothing(table),
+            "fill ymintilt and ymaxtilt (columns 14, 15)",
+        ),
+    ):
+        if bad.any():
+            yield Fault(key, f"{bad.sum()} of {len(table)} rows {what}, first in row {bad.argmax() + 1}", advice)
+    tags, counts = np.unique(tag, return_counts=True)
     if (counts > 1).any():
         yield Fault(key, f"tag {tags[counts > 1][0]:g} stands in {counts.max()} rows", "give each particle one row")
-    if not table["averaged"].any():
+    if not (table["averaged"] == 1).any():
         yield Fault(key, "no particle has averaged = 1 (column 3)", "set it for those that take part")
-    if not (np.isfinite(table.angles).all() and np.isfinite(table.shifts_xyz_px).all()):
-        bad = ~(np.isfinite(table.angles).all(axis=1) & np.isfinite(table.shifts_xyz_px).all(axis=1))
-        yield Fault(key, f"{bad.sum()} rows have poses that are no numbers, first tag {table['tag'][bad][0]:g}")
     unknown = sorted(set(table["ftype"]) - set(KNOWN_FTYPES))
     if unknown:
         yield Fault(key, f"ftype {unknown[0]:g} is not known", f"one of {', '.join(map(str, KNOWN_FTYPES))}")
-    narrow = (table["ftype"] == 1) & (table["ymintilt"] >= table["ymaxtilt"])
-    if narrow.any():
-        tag = table["tag"][narrow][0]
-        yield Fault(
-            key, f"tag {tag:g} has ftype 1 and an empty tilt range", "fill ymintilt and ymaxtilt (columns 14, 15)"
-        )
+    if len(np.unique(table["apix"][table["apix"] > 0])) > 1 and not table_pixel_size(table):
+        sizes = ", ".join(f"{size:g}" for size in np.unique(table["apix"]))
+        yield Fault(key, f"mixes pixel sizes (column apix): {sizes} A", "align particles of one pixel size at a time")
     if particles and len(table) > particles.n_particles:
         yield Fault(
             key,
@@ -69,11 +93,33 @@ def table_and_particles(table: Table | None, particles: ParticleFacts | None, ke
         )
 
 
-def same_box(facts: VolumeFacts | None, box_px: int | None, key: Key) -> Iterator[Fault]:
-    """A fault when a volume does not have the particles' size."""
+def _finite(table: Table) -> np.ndarray:
+    numbers = np.column_stack([table.angles, table.shifts_xyz_px, table.positions_xyz_px])
+    return np.asarray(np.isfinite(numbers).all(axis=1))
+
+
+def _are_flags(table: Table) -> np.ndarray:
+    return np.isin(table["aligned"], (0, 1)) & np.isin(table["averaged"], (0, 1))
+
+
+def _sample_nothing(table: Table) -> np.ndarray:
+    """True where the range that the row's ftype reads is empty, no number, or beyond 90 deg."""
+
+    def is_bad(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return ~((low < high) & (low >= -90) & (high <= 90))
+
+    about_y = is_bad(table["ymintilt"], table["ymaxtilt"]) & np.isin(table["ftype"], (1, 3, 4, 6, 7))
+    about_x = is_bad(table["xmintilt"], table["xmaxtilt"]) & np.isin(table["ftype"], (2, 4))
+    return about_y | about_x
+
+
+def same_box(
+    facts: VolumeFacts | None, box_px: int | None, key: Key, others: str = "the particles have"
+) -> Iterator[Fault]:
+    """A fault when a volume is not a cube of the given side."""
     if facts and box_px and facts.shape_zyx != (box_px,) * 3:
         size = " x ".join(str(n) for n in facts.shape_zyx[::-1])
-        yield Fault(key, f"has {size} px, the particles have {box_px}", "resample it to the particles' box")
+        yield Fault(key, f"has {size} px, {others} {box_px}", "resample it to that box")
 
 
 def missing_tags(table: Table, tags: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from engine.data import Curve, ParticleFacts, Particles, Table, Volume, VolumeFacts
 from engine.faults import EngineError
 from engine.step import Outputs, Step, Stream
-from engine.store.atomic import aside, make_folder, write_bytes
+from engine.store.atomic import advice, aside, make_folder, told, write_bytes
 from engine.store.lock import LockHeld, lock, lock_holder, now
 from engine.store.reading import (
     ADVICE,
@@ -131,7 +131,9 @@ class Store:
                 else:
                     write_bytes(temporary, image(facts, outputs, seconds))
         except OSError as error:
-            raise EngineError(f"{path}: not written: {error.strerror or error} (earlier results are whole)") from error
+            raise EngineError(
+                f"{path}: not written: {error.strerror or error} ({advice(error)}; earlier results are whole)"
+            ) from error
         return path
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
@@ -148,14 +150,16 @@ class Store:
         """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock."""
         leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
         for path in leftovers:
-            path.unlink(missing_ok=True)
+            with told(f"remove the half-written {path}"):
+                path.unlink(missing_ok=True)
         return [path.relative_to(self.folder).as_posix() for path in leftovers]
 
     def append_event(self, event: Mapping[str, Any]) -> None:
         """Adds a line to events.jsonl, with the time when the event has none; a torn line before it is closed first."""
         make_folder(self.folder)
         line = json.dumps({"time": now(), **event}, default=plain, ensure_ascii=False)
-        with (self.folder / "events.jsonl").open("a+b") as file:
+        path = self.folder / "events.jsonl"
+        with told(f"write down what happens in {path}"), path.open("a+b") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
                 line = line if file.read(1) == b"\n" else f"\n{line}"
@@ -163,10 +167,13 @@ class Store:
 
     def events(self) -> list[dict[str, Any]]:
         """What happened, oldest first; torn lines are left out."""
+        path = self.folder / "events.jsonl"
         try:
-            lines = (self.folder / "events.jsonl").read_bytes().splitlines()
-        except FileNotFoundError:
+            lines = path.read_bytes().splitlines()
+        except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise EngineError(f"{path}: cannot be read: {error.strerror} (get the right to read it)") from error
         found = []
         for line in lines:
             with suppress(ValueError):

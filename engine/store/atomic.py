@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.faults import EngineError
+
+_ADVICE = {
+    errno.EEXIST: "move that file away",
+    errno.ENOTDIR: "a file stands where a folder should be: move that file away",
+    errno.EACCES: "get the right to write there, or move the project to where you have it",
+    errno.EPERM: "get the right to write there, or move the project to where you have it",
+    errno.EROFS: "move the project to a place that can be written",
+    errno.ENOSPC: "make room, then run again",
+    errno.EDQUOT: "make room, then run again",
+}
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Around work on files: what the system refuses becomes one EngineError, `cannot <what>: why (what to do)`."""
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(f"cannot {what}: {error.strerror or error} ({advice(error)})") from error
+
+
+def advice(error: OSError) -> str:
+    """What to do about a file that could not be written."""
+    return _ADVICE.get(error.errno or 0, "mend that, then run again")
+
 
 def make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _flush(folder.parent)
+    """Makes the folder and those above it, all on disk afterwards."""
+    with told(f"make the folder {folder} for results"):
+        if not folder.is_dir():
+            make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            _flush(folder.parent)
 
 
 @contextmanager

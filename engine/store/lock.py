@@ -8,13 +8,13 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from engine.faults import EngineError
-from engine.store.atomic import make_folder
+from engine.store.atomic import make_folder, told
 
 _PATIENCE_S = 0.5  # `lock_holder` of another process holds the lock for a moment
 
@@ -27,17 +27,20 @@ class LockHeld(EngineError):
 def lock(folder: Path) -> Iterator[None]:
     """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free."""
     make_folder(folder)
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    with told(f"lock {folder}"):
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _locked(handle, fcntl.LOCK_EX, _PATIENCE_S):
             raise LockHeld(f"{folder}: {_holder_text(_holder(handle))} (wait for it, or stop that process)")
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": now()}
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(holder).encode(), 0)
+        with told(f"lock {folder}"):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(holder).encode(), 0)
         try:
             yield
         finally:
-            os.ftruncate(handle, 0)
+            with suppress(OSError):  # the lock is free all the same, and an error of the run must not be hidden
+                os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 

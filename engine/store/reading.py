@@ -78,9 +78,9 @@ class StoredParticles:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
     try:  # what the system refuses is no fault of the file
+        if not path.is_file():
+            raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
         path.open("rb").close()
     except OSError as error:
         raise EngineError(f"{path}: cannot be read: {error.strerror}") from error

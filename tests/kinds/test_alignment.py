@@ -4,7 +4,7 @@ import memory
 import numpy as np
 import pytest
 
-from engine.data import Half, ParticleArray, Table, Volume
+from engine.data import Half, ParticleArray, ParticleFacts, Table, Volume, VolumeFacts
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.geometry import euler
@@ -170,6 +170,8 @@ def test_selection_rules_keep_what_they_say():
     }
     for (rule, value), kept in expected.items():
         assert select(table, Select(rule=rule, value=value))["averaged"].tolist() == kept, rule
+    hundred = Table.blank(100, cc=np.linspace(0, 1, 100))
+    assert select(hundred, Select(rule="best-fraction", value=0.55))["averaged"].sum() == 55
     rejected = select(table, Select(rule="best-count", value=2.0, reject_from_alignment=True))
     assert rejected["aligned"].tolist() == [0, 1, 0, 0, 1]
     with pytest.raises(EngineError, match=r"best cc is 0\.5"):
@@ -194,6 +196,90 @@ def test_halves_by_tomogram_half_lie_on_either_side_of_the_median():
         with_halves(Table.blank(4, y=5), "tomogram-half")
 
 
+def test_each_half_has_an_fsc_of_its_own_and_halves_are_never_overwritten(phantom):
+    made = align(phantom, data={"halves": "parity"})
+    for half in ("odd", "even"):
+        curve = made[f"half_{half}/ite_0001"]["refs/001/fsc"]
+        assert curve["fsc"][2:5].min() > 0.5
+        assert curve.notes["gold_standard"] is False
+    table = phantom["phantom:table"].with_columns(half=np.r_[np.ones(4), np.zeros(20)])
+    with pytest.raises(EngineError, match="4 of 24 particles belong to a half-set already"):
+        align({**phantom, "phantom:table": table}, data={"halves": "parity"})
+
+
+def test_the_raw_average_of_joined_halves_is_that_of_all_particles(phantom):
+    frozen = {"cone": {"range_deg": 0}, "azimuth": {"range_deg": 0}, "shifts": {"limits_xyz_px": [0, 0, 0]}}
+    alone, halved = align(phantom, frozen), align(phantom, frozen, data={"halves": "parity"})
+    whole, joined = (made["ite_0001"]["refs/001/average_raw"].data for made in (alone, halved))
+    np.testing.assert_allclose(joined, whole, atol=1e-4 * whole.max())
+
+
+FACTS = {"particles": ParticleFacts(24, 28, 4.0), "template": VolumeFacts((28, 28, 28), 4.0)}
+
+
+class Told:
+    """A look that knows what it was told."""
+
+    def __init__(self, table, **facts):
+        self._table, self._facts = table, {**FACTS, **facts}
+
+    def particles(self, text):
+        return self._facts["particles"]
+
+    def table(self, text):
+        return self._table
+
+    def volume(self, text):
+        return self._facts["template"]
+
+
+def faults(table, **facts):
+    form = alignment.Project.model_validate({"data": DATA, "rounds": [ROUND]})
+    return [(fault.key, fault.what) for fault in alignment.check(form, Told(table, **facts))]
+
+
+def test_a_sensible_project_has_no_faults(phantom):
+    assert faults(phantom["phantom:table"]) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"tag": np.r_[1.5, np.arange(2, 25)]}, "tags that are not whole numbers"),
+        ({"tag": np.r_[np.nan, np.arange(2, 25)]}, "tags that are not whole numbers"),
+        ({"tag": np.r_[2, np.arange(2, 25)]}, "tag 2 stands in 2 rows"),
+        ({"tilt": np.r_[np.inf, np.zeros(23)]}, "poses or positions that are no numbers"),
+        ({"x": np.nan}, "poses or positions that are no numbers"),
+        ({"aligned": np.nan}, "aligned or averaged"),
+        ({"averaged": 0}, "no particle has averaged = 1"),
+        ({"ymintilt": np.nan}, "empty or impossible tilt range"),
+        ({"ymintilt": 60, "ymaxtilt": -60}, "empty or impossible tilt range"),
+        ({"ymintilt": -200, "ymaxtilt": 200}, "empty or impossible tilt range"),
+        ({"ftype": 2}, "empty or impossible tilt range"),
+        ({"ftype": 5}, "ftype 5 is not known"),
+        ({"apix": np.r_[5.0, np.full(23, 4.0)]}, "mixes pixel sizes"),
+        ({"apix": 9.0}, "the table has a pixel size of 9 A, the particles of 4 A"),
+    ],
+)
+def test_a_senseless_table_is_one_fault(phantom, columns, words):
+    ((key, what),) = faults(phantom["phantom:table"].with_columns(**columns))
+    assert key == ("data", "table")
+    assert words in what
+
+
+def test_contradicting_pixel_sizes_and_boxes_are_faults(phantom):
+    table = phantom["phantom:table"]
+    assert faults(table, template=VolumeFacts((28, 28, 28), 9.0)) == [
+        (("data", "template"), "the template has a pixel size of 9 A, the particles of 4 A")
+    ]
+    assert faults(table, template=VolumeFacts((30, 30, 30), 4.0)) == [
+        (("data", "template"), "has 30 x 30 x 30 px, the particles have 28")
+    ]
+    assert faults(table, particles=ParticleFacts(20, 28, 4.0)) == [
+        (("data", "table"), "the table has 24 rows, but there are 20 particles")
+    ]
+
+
 def test_symmetry_is_imposed_on_the_stored_second_average(phantom):
     made = align(phantom, {"symmetry": "C2"})["ite_0001"]
     symmetric = made["refs/001/average_symmetrized"].data
@@ -209,7 +295,7 @@ def spoilt(phantom, tags):
     particles = phantom["phantom:particles"]
     boxes = particles.boxes.copy()
     for number, tag in enumerate(tags):
-        boxes[tag - 1] = np.nan if number % 2 == 0 else 0
+        boxes[tag - 1] = np.nan if number % 2 == 0 else 1e30 * np.random.default_rng(0).normal(size=boxes[0].shape)
     return {**phantom, "phantom:particles": ParticleArray(boxes, particles.tags, 4.0)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from engine.kernels.fourier import spectrum
 from engine.kernels.rotate import symmetrized
 from engine.kinds.alignment.particle import Pose, Region, align_one, prepared
 from engine.kinds.alignment.select import select
-from engine.kinds.averaging import averages, chunks, parity_fsc, summed, wedges
+from engine.kinds.averaging import averages, chunks, fsc_of_parts, summed, wedges
 from engine.kinds.form import Form, Round
 from engine.step import Outputs
 
@@ -23,7 +23,6 @@ class Iterate(Form):
     """What an iteration needs to know."""
 
     round: Round
-    half: Literal["none", "odd", "even"]
 
 
 def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs:
@@ -39,8 +38,8 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
     sums = summed(particles, chosen, mask, work)
     return {
         "table": chosen,
-        **averages(sums.all, reference.pixel_size_A, settings.round.symmetry),
-        "refs/001/fsc": parity_fsc(sums.odd, sums.even, inputs["fsc_mask"], settings.half),
+        **averages(sums, reference.pixel_size_A, settings.round.symmetry),
+        "refs/001/fsc": fsc_of_parts(sums, inputs["fsc_mask"], "alternate particles aligned to one reference"),
         "summary": summary(chosen),
     }
 

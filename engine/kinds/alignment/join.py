@@ -32,10 +32,13 @@ def join(settings: Join, inputs: Mapping[str, Any], work: Work) -> Outputs:
     pixel_size_A, box_px = odd.pixel_size_A, odd.data.shape[-1]
     stored = fsc_curve(curve, box_px, pixel_size_A, "half-sets aligned on their own", gold_standard=True)
     operators = symmetry.operators(settings.symmetry)
+    n_odd, n_even = (int(inputs[f"{half}_table"]["averaged"].sum()) for half in ("odd", "even"))
+    raw = (n_odd * inputs["odd_raw"].data + n_even * inputs["even_raw"].data) / (n_odd + n_even)
     return {
         "table": table,
         "refs/001/average": Volume(np.asarray(merged), pixel_size_A),
         "refs/001/average_symmetrized": Volume(symmetrized(merged, operators), pixel_size_A),
+        "refs/001/average_raw": Volume(raw.astype(np.float32), pixel_size_A),
         "refs/001/fourier_weight": np.asarray(weight, dtype=np.float32),
         "refs/001/fsc": stored,
         "summary": {

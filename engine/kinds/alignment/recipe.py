@@ -19,8 +19,9 @@ from engine.step import Cost, Input, Step, StepItem, What
 ITEMS = {
     "average": "the average of an iteration",
     "average_symmetrized": "the average with the round's symmetry imposed",
+    "average_raw": "the plain mean of the turned-back particles",
     "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC: between the half-sets, or between odd and even tags of one reference",
+    "fsc": "FSC: between the half-sets, or between alternate particles of one reference",
     "table": "poses after the iteration",
     "starting_table": "poses before the first iteration",
     "starting_reference": "reference that the first iteration started from",
@@ -30,7 +31,9 @@ ITEMS = {
 }
 
 STARTS = ("table", "starting_table", "refs/001/average", "refs/001/starting_reference", "summary")
-AVERAGES = ("refs/001/average", "refs/001/average_symmetrized", "refs/001/fourier_weight", "refs/001/fsc")
+AVERAGES = tuple(
+    f"refs/001/{item}" for item in ("average", "average_symmetrized", "average_raw", "fourier_weight", "fsc")
+)
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:
@@ -38,15 +41,21 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     data = project.data
     particles, table = look.particles(data.particles), look.table(data.table)
     yield from sense.table_and_particles(table, particles, ("data", "table"))
-    if particles:
-        yield from sense.pixel_size(data.pixel_size_A, particles.pixel_size_A, ("data", "pixel_size_A"))
+    template = look.volume(data.template) if data.template else None
+    yield from sense.pixel_sizes(
+        [
+            (("data", "particles"), "the particles", particles.pixel_size_A if particles else None),
+            (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
+            (("data", "table"), "the table", sense.table_pixel_size(table)),
+            (("data", "template"), "the template", template.pixel_size_A if template else None),
+        ]
+    )
     known = particles is not None and table is not None
     pixel_size_A = data.pixel_size_A
     if particles and known:
         pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
     box_px = particles.box_px if particles else None
-    if data.template:
-        yield from sense.same_box(look.volume(data.template), box_px, ("data", "template"))
+    yield from sense.same_box(template, box_px, ("data", "template"))
     for name in ("alignment", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
     for number, settings in enumerate(project.rounds):
@@ -211,7 +220,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
         version=1,
-        settings=Iterate(round=settings, half=half),
+        settings=Iterate(round=settings),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={
@@ -230,6 +239,7 @@ def join_step(number: int, settings: Round) -> Step:
         of_half = f"half_{half}/ite_{number:04d}"
         inputs[f"{half}_table"] = _made("table", of_half, "table")
         inputs[f"{half}_average"] = _made("volume", of_half, "refs/001/average")
+        inputs[f"{half}_raw"] = _made("volume", of_half, "refs/001/average_raw")
         inputs[f"{half}_weight"] = _made("array", of_half, "refs/001/fourier_weight")
     return Step(
         name=f"ite_{number:04d}",

@@ -28,7 +28,7 @@ def select(table: Table, rule: Select, separation_px: float = 0.0) -> Table:
         "cc-above-mean-times": lambda: cc >= rule.value * cc.mean(),
         "cc-above-mean-plus-std": lambda: cc >= cc.mean() + rule.value * cc.std(),
         "best-count": lambda: _rank(cc) < rule.value,
-        "best-fraction": lambda: _rank(cc) < np.ceil(rule.value * n),
+        "best-fraction": lambda: _rank(cc) < np.ceil(rule.value * n - 1e-9),
     }
     chosen = np.where(was_aligned, 0, table["averaged"])
     chosen[candidates] = survives[rule.rule]()

@@ -54,16 +54,29 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
             "particles": len(table),
             "taking part": int(table["averaged"].sum()),
             "excluded: no numbers or constant": ", ".join(map(str, bad)) or "none",
+            "half-sets": halves_text(table),
             "pixel size (A)": pixel_size_A,
             "box (px)": box_px,
         },
     }
 
 
+def halves_text(table: Table) -> str:
+    """How many particles belong to each half-set, in words."""
+    odd, even = (int((table["half"] == half).sum()) for half in (Half.ODD, Half.EVEN))
+    return f"{odd} odd, {even} even" if odd or even else "none"
+
+
 def with_halves(table: Table, halves: Halves) -> Table:
     """The table with its column `half` filled; one that is filled already is kept: halves are set once."""
-    if halves == "none" or (table["half"] != Half.NONE).all():
+    has_half = table["half"] != Half.NONE
+    if halves == "none" or (len(table) and has_half.all()):
         return table
+    if has_half.any():
+        raise EngineError(
+            f"{has_half.sum()} of {len(table)} particles belong to a half-set already, the others do not: "
+            "halves are set once (fill or empty the column half of all)"
+        )
     if halves == "parity":
         return table.with_columns(half=np.where(table.tags % 2 == 1, Half.ODD, Half.EVEN))
     half = _by_region(table) if halves == "region" else _by_side(table)

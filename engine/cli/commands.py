@@ -1,0 +1,341 @@
+"""The commands. Each imports what it needs when it is asked."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from engine.cli import INTERRUPTED, show
+from engine.faults import EngineError
+
+if TYPE_CHECKING:
+    from engine.check import Checked
+    from engine.project import Project
+
+DONE, FAILED, INVALID, LOCKED = 0, 1, 2, 5
+"""Exit codes; click's own usage errors are 2 as well."""
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH", help="Project files, or folders of them.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class _Commands(TyperGroup):
+    """Turns what a user can put right into one line and an exit code, never into a traceback."""
+
+    def make_context(self, *words: Any, **named: Any) -> Any:
+        try:
+            return super().make_context(*words, **named)
+        except KeyboardInterrupt:
+            show.complain("stopped")
+            raise typer.Exit(INTERRUPTED) from None
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(DONE) from None
+        except (EngineError, OSError) as error:
+            show.error(error)
+            raise typer.Exit(_code(error)) from None
+        except KeyboardInterrupt:
+            show.complain("stopped")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _code(error: Exception) -> int:
+    """The exit code of an error; the names are asked for, so that the store need not be imported to compare them."""
+    return {"LockHeld": LOCKED, "InvalidProject": INVALID}.get(type(error).__name__, FAILED)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Subtomogram averaging from project files: engine new, check, run, query.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import engine
+
+        typer.echo(f"engine {engine.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def door(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def new(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="What the project does: alignment, average, …", show_default=False)
+    ],
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="Its file, with or without .toml.", show_default=False)],
+) -> None:
+    """Write a commented project file with the kind's defaults."""
+    from engine.new import new
+
+    path = new(kind, name)
+    typer.echo(f"{path} written. Edit it, then: engine check {shlex.quote(str(path))}")
+
+
+@app.command()
+def check(paths: Paths, json: Json = False) -> None:
+    """Find every fault at once, each with its line; nothing is computed."""
+    from engine.check import check
+
+    found = check(paths)
+    if json:
+        show.json_text([_as_plain(one) for one in found])
+    else:
+        _show_checked(found)
+    if any(one.faults for one in found):
+        raise typer.Exit(FAILED)
+
+
+def _show_checked(found: list[Checked]) -> None:
+    for one in found:
+        show.faults(one.faults)
+        if one.project and not one.faults:
+            n_steps = len(one.project.steps)
+            show.say(f"{show.short(one.path)}: no faults, {show.counted(n_steps, 'step')}")
+            show.say(f"  {_cost(one.project)}")
+        for note in one.notes:
+            show.say(f"  {note}")
+    n_faults = sum(len(one.faults) for one in found)
+    if n_faults:
+        n_wrong = sum(bool(one.faults) for one in found)
+        show.say(f"{show.counted(n_faults, 'fault')} in {n_wrong} of {show.counted(len(found), 'project')}")
+
+
+def _cost(project: Project) -> str:
+    """What running the project would cost, in a line."""
+    from engine.forecast import forecast
+
+    try:
+        cost = forecast(project)
+    except EngineError as problem:
+        return f"its cost cannot be told yet: {problem}"
+    if not cost.steps_to_do:
+        return "nothing to do"
+    parts = [f"{show.counted(cost.steps_to_do, 'step')} to do"]
+    if cost.particles:
+        parts.append(f"{cost.particles:,} particles")
+    if cost.rotations:
+        parts.append(f"{cost.rotations:,} rotations")
+    room = f"{show.size(cost.memory_bytes)} of memory, {show.size(cost.disk_bytes)} on disk"
+    known = f"about {show.duration(cost.seconds)}, {room}"
+    return "; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown])
+
+
+def _as_plain(one: Checked) -> dict[str, Any]:
+    faults = [
+        {"line": f.line, "column": f.column, "key": list(f.key), "what": f.what, "advice": f.advice} for f in one.faults
+    ]
+    n_steps = len(one.project.steps) if one.project and not one.faults else None
+    cost = None
+    if one.project and not one.faults:
+        from engine.forecast import forecast
+
+        with suppress(EngineError):
+            cost = forecast(one.project)
+    return {"path": str(one.path), "steps": n_steps, "faults": faults, "notes": one.notes, "forecast": cost}
+
+
+@app.command()
+def run(
+    paths: Paths,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be kept and done, and why; do nothing.")] = False,
+    redo: Annotated[
+        list[str] | None,
+        typer.Option("--redo", metavar="STEP", help='Do again: a step, a pattern, "stale" or "all". May be repeated.'),
+    ] = None,
+    gpus: Annotated[str | None, typer.Option(help='"0,1", "all", or "none" for the CPU.')] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads on the CPU.")] = None,
+    json: Json = False,
+) -> None:
+    """Check, then do what is missing, step by step. Running it again goes on where it stopped."""
+    redone = [name for part in redo or [] for name in part.split(",") if name]
+    projects = _valid(paths)
+    if plan:
+        _show_plans(projects, redone, json)
+        return
+    from engine.cli.progress import listener
+    from engine.run import run
+
+    with listener({project.name: project for project in projects}, quiet=json) as listen:
+        try:
+            outcomes = run(
+                [project.path for project in projects], redo=redone, workers=workers, gpus=_gpus(gpus), listen=listen
+            )
+        except KeyboardInterrupt:
+            # What was to be redone and is not yet has become stale.
+            redo_rest = ["--redo", "stale"] if redone else []
+            again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *redo_rest])
+            show.complain(f"stopped; finished steps are kept. Go on with: {again}")
+            raise typer.Exit(INTERRUPTED) from None
+    if json:
+        show.json_text(outcomes)
+
+
+def _valid(paths: list[Path]) -> list[Project]:
+    """The projects in the order in which they run; with faults they are shown, and nothing runs."""
+    from engine.check import check
+
+    try:
+        found = check(paths)
+    except EngineError as error:
+        show.error(error)
+        raise typer.Exit(INVALID) from None
+    faults = [fault for one in found for fault in one.faults]
+    if faults:
+        show.faults(faults, err=True)
+        show.complain(f"{show.counted(len(faults), 'fault')}; nothing was run")
+        raise typer.Exit(INVALID)
+    return [one.project for one in found if one.project]
+
+
+def _show_plans(projects: list[Project], redone: list[str], json: bool) -> None:
+    from engine.plan import plan
+
+    plans = {project.name: plan(project, redone) for project in projects}
+    if json:
+        show.json_text(
+            {
+                name: [{"step": one.step.name, "state": one.state, "reason": one.reason} for one in planned]
+                for name, planned in plans.items()
+            }
+        )
+        return
+    for name, planned in plans.items():
+        states = [one.state for one in planned]
+        counts = [f"{states.count(state)} {word}" for state, word in show.STATES.items() if state in states]
+        show.say(f"{name}: {', '.join(counts) or 'nothing to do'}")
+        show.rows([(f"  {one.state}", one.step.name, one.reason) for one in planned])
+
+
+def _gpus(text: str | None) -> tuple[int, ...] | str | None:
+    if text is None or text == "all":
+        return text
+    if text.lower() in ("", "none", "cpu"):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f'--gpus is "0,1", "all" or "none", not {text!r}') from None
+
+
+def _overrides(gpus: str | None, workers: int | None) -> list[str]:
+    return [*(["--gpus", gpus] if gpus is not None else []), *(["--workers", str(workers)] if workers else [])]
+
+
+@app.command()
+def query(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="As in pr_1:average:ite=3; the project alone lists its items.")
+    ],
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write it: .mrc .em .tbl .star .csv .json .npy .png .cmm; particles: a folder, .mrcs or .mrc. "
+            "May be repeated.",
+        ),
+    ] = None,
+    star: Annotated[
+        str | None,
+        typer.Option(metavar="DIALECT", help="Of a .star that is written: dynamo (default), relion3.1 or relion4."),
+    ] = None,
+    json: Json = False,
+    path: Annotated[bool, typer.Option("--path", help="Print the file it lives in, and its place there.")] = False,
+    where: Annotated[str | None, typer.Option(help='Rows of a table: "cc > 0.2 and tomo == 3".')] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns of a table: tag,cc.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Column to sort by; -cc descends.")] = None,
+) -> None:
+    """Look at a result, or write it to a file."""
+    from engine.query import query
+
+    ways = [name for name, asked in (("-o", output), ("--path", path), ("--json", json)) if asked]
+    if len(ways) > 1:
+        raise EngineError(f"{' and '.join(ways)} do not go together (ask for one at a time)")
+    if path and (where or columns or sort):
+        raise EngineError("--path is of a whole result (leave out --where, --columns and --sort)")
+    if star and not any(name.lower().endswith(".star") for name in output or ()):
+        raise EngineError("--star is for writing a .star list (add -o FILE.star)")
+    answer = query(address, where=where, columns=columns, sort=sort)
+    if path:
+        if not answer.found:
+            raise EngineError(f"{address}: name an item, as in {answer.project}:average")
+        for one in answer.found:
+            typer.echo(f"{show.short(one.path_of_file)}\t{one.item_path}".rstrip("\t"))
+    elif output:
+        from engine.cli.values import write
+
+        for name in output:
+            for written in write(answer, name, star or "dynamo"):
+                typer.echo(f"{show.short(written)} written")
+    elif json:
+        show.json_text(answer.values if len(answer.found) > 1 else answer.value)
+    else:
+        from engine.cli.values import print_answer
+
+        print_answer(answer)
+
+
+@app.command()
+def status(paths: Paths, json: Json = False) -> None:
+    """How far projects are, from any terminal, also while they run."""
+    from engine.project import project_files, read
+    from engine.status import status
+
+    found = {}
+    for path in project_files(paths):
+        project, faults = read(path)
+        found[path] = status(project) if project else faults
+    if json:
+        show.json_text(
+            [
+                {"path": str(path), "faults": [str(fault) for fault in one]} if isinstance(one, list) else one
+                for path, one in found.items()
+            ]
+        )
+        return
+    from engine.cli.values import status_line
+
+    for path, one in found.items():
+        if isinstance(one, list):
+            show.say(f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {show.short(path)}")
+        else:
+            show.say(status_line(one))
+
+
+@app.command()
+def schema(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path("schemas"),
+) -> None:
+    """Refresh the JSON Schemas that editors read, and the page of table columns."""
+    from engine.schema import write
+
+    for path in write(folder):
+        typer.echo(show.short(path))
