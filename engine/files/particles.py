@@ -21,6 +21,9 @@ from engine.files.star import read_star
 
 STACKS = (".mrc", ".mrcs", ".st")
 HDF5 = (".h5", ".hdf5")
+SAME_PIXEL = 1e-3
+"""Share by which the pixel sizes of particles may differ."""
+
 KNOWN = ("a folder of particle_00001.em or .mrc", *STACKS, ".star", *HDF5)
 
 
@@ -39,11 +42,17 @@ class ParticleFiles:
 
     def read(self, tag: int) -> np.ndarray:
         file = self._files[tag]
-        data = _read(file).data
+        volume = _read(file)
+        data, pixel_size_A = volume.data, volume.pixel_size_A
         if data.shape != (self.box_px,) * 3:
             shape = " x ".join(map(str, data.shape[::-1])) if len(set(data.shape)) > 1 else str(data.shape[0])
             raise EngineError(
                 f"particle {tag}: box {shape} where the others have {self.box_px}: {file}; crop all of them alike"
+            )
+        if abs(pixel_size_A - self.pixel_size_A) > SAME_PIXEL * self.pixel_size_A:
+            raise EngineError(
+                f"particle {tag}: {pixel_size_A:g} A pixels where the others have {self.pixel_size_A:g}: {file}; "
+                "keep particles of one pixel size together"
             )
         return data
 

@@ -102,6 +102,15 @@ def test_a_particle_of_another_box_is_named(tmp_path: Path) -> None:
         particles.read(7)
 
 
+def test_a_particle_of_another_pixel_size_is_named(tmp_path: Path) -> None:
+    write_particle_folder(ParticleArray.numbered(np.zeros((2, 6, 6, 6)), 4.0), tmp_path, ".mrc")
+    write_volume(Volume(np.zeros((6, 6, 6), np.float32), 5.0), tmp_path / "particle_00007.mrc")
+    particles = open_particles(tmp_path)
+    assert particles.read(2).shape == (6, 6, 6)
+    with pytest.raises(EngineError, match="particle 7: 5 A pixels where the others have 4"):
+        particles.read(7)
+
+
 def test_a_particle_that_went_away_is_named(tmp_path: Path) -> None:
     write_particle_folder(ParticleArray.numbered(np.zeros((2, 4, 4, 4))), tmp_path)
     particles = open_particles(tmp_path)
