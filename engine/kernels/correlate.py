@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.devices import namespace
+from engine.devices import namespace, to_host
 from engine.kernels.fourier import EDGE_FPX, passband
 from engine.kernels.reference import SpectrumTable, sample
 from engine.kernels.wedge import Wedge, measured
@@ -29,8 +29,9 @@ POINTS_AT_ONCE = 1 << 16
 class Band:
     """The measured frequencies between the cuts, in the stored half space.
 
-    k_xyz (3, n) float32; amplitude (n,) is the bandpass b; weight (n,) is W = h b^2; voxel (n,) is the place in a half
-    spectrum of the box, cell (n,) the place in a dense (2 reach + 1, 2 reach + 1, reach + 1) block.
+    k_xyz (3, n) float32, in ascending order of kz; amplitude (n,) is the bandpass b; weight (n,) is W = h b^2; voxel (n,) is
+    the place in a half spectrum of the box, cell (n,) the place in a dense (2 reach + 1, 2 reach + 1, reach + 1) block.
+    planes, one row for each kz, on the host: kz, its first point, how many there are, the largest |ky|, the largest kx.
     """
 
     box_px: int
@@ -40,6 +41,7 @@ class Band:
     weight: Any
     voxel: Any
     cell: Any
+    planes: np.ndarray
 
 
 def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp: Any = np) -> Band:
@@ -61,7 +63,15 @@ def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp:
         xp.asarray(multiplicity * chosen**2),
         xp.asarray(voxel),
         xp.asarray(np.flatnonzero(inside.ravel())),
+        _planes(k),
     )
+
+
+def _planes(k: np.ndarray) -> np.ndarray:
+    """The rows of `Band.planes` for frequencies (3, n) in ascending order of kz."""
+    kz, first, count = np.unique(k[2], return_index=True, return_counts=True)
+    reach_y = np.maximum.reduceat(np.abs(k[1]), first)
+    return np.column_stack([kz, first, count, reach_y, np.maximum.reduceat(k[0], first)]).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,19 +142,36 @@ def best_pose(
 
     particle: W p with the window's centre as origin (see `shifted`); rotations (k, 3, 3) template to particle.
     """
+    each = _compiled_search() if namespace(particle) is np else best_of_each
+    highest, places = each(table, selection, particle, energy, rotations, where)
+    winner = int(highest.argmax())
+    place = np.unravel_index(int(places[winner]), where.allowed.shape)
+    turned = namespace(particle).asarray(rotations[winner : winner + 1], dtype=np.float32)
+    around = correlation_maps(table, selection, particle, energy, turned, where)[0]
+    return Peak(winner, float(highest[winner]), _refined(around, place, where.step_px))
+
+
+def _compiled_search() -> Any:
+    """The compiled twin of `best_of_each`, imported when first needed: it brings a compiler with it."""
+    from engine.kernels import compiled
+
+    return compiled.best_of_each
+
+
+def best_of_each(
+    table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """The highest CC of each rotation among the allowed samples, (k,) float32, and its flat place in the window (k,)."""
     xp = namespace(particle)
     turned = xp.asarray(rotations, dtype=xp.float32)
     at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
-    best = Peak(0, -np.inf, np.zeros(3))
+    highest, places = [], []
     for first in range(0, len(turned), at_once):
         maps = correlation_maps(table, selection, particle, energy, turned[first : first + at_once], where)
         flat = xp.where(where.allowed, maps, -xp.inf).reshape(len(maps), -1)
-        highest = flat.max(axis=1)
-        winner = int(highest.argmax())
-        if float(highest[winner]) > best.cc:
-            place = np.unravel_index(int(flat[winner].argmax()), where.allowed.shape)
-            best = Peak(first + winner, float(highest[winner]), _refined(maps[winner], place, where.step_px))
-    return best
+        highest.append(flat.max(axis=1))
+        places.append(flat.argmax(axis=1))
+    return to_host(xp.concatenate(highest)), to_host(xp.concatenate(places))
 
 
 def correlation_maps(

@@ -46,11 +46,13 @@ def spectrum_table(volume: Any, reach_fpx: int) -> SpectrumTable:
     first = padded // 2 - n // 2
     inner = slice(first, first + n)
     box[inner, inner, inner] = corrected
-    reach = min(int(np.ceil(reach_fpx * padded / n)) + 1, padded // 2 - 1)
-    rows = xp.asarray(np.argsort(indices(padded), kind="stable")[padded // 2 - reach : padded // 2 + reach + 1])
-    half = spectrum(box)
-    values = half[rows][:, rows][:, :, : reach + 1]
-    return SpectrumTable(xp.ascontiguousarray(values), padded / n, reach)
+    reach = int(np.ceil(reach_fpx * padded / n)) + 1
+    known = min(reach, padded // 2 - 1)  # beyond Nyquist there is nothing
+    rows = xp.asarray(np.argsort(indices(padded), kind="stable")[padded // 2 - known : padded // 2 + known + 1])
+    values = xp.zeros((2 * reach + 1, 2 * reach + 1, reach + 1), dtype=xp.complex64)
+    inner = slice(reach - known, reach + known + 1)
+    values[inner, inner, : known + 1] = spectrum(box)[rows][:, rows][:, :, : known + 1]
+    return SpectrumTable(values, padded / n, reach)
 
 
 def sample(table: SpectrumTable, k_xyz: Any, rotations: Any) -> Any:
@@ -66,9 +68,6 @@ def sample(table: SpectrumTable, k_xyz: Any, rotations: Any) -> Any:
     x *= sign
     y *= sign
     z *= sign
-    limit = xp.float32(table.reach) * xp.float32(1 - 1e-6) - xp.float32(1e-3)
-    for axis in (x, y, z):
-        xp.clip(axis, -limit, limit, out=axis)
     x0, y0, z0 = xp.floor(x), xp.floor(y), xp.floor(z)
     x -= x0
     y -= y0

@@ -5,7 +5,7 @@ import oracle
 import pytest
 
 from engine.geometry import euler, search
-from engine.kernels import blobs, correlate, exact, mask, reference
+from engine.kernels import blobs, compiled, correlate, exact, mask, reference
 from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
 from engine.kernels.wedge import Wedge, measured
 
@@ -75,6 +75,28 @@ def test_many_rotations_at_once_score_as_each_on_its_own(selection, template):
     alone = [correlate.best_pose(template, selection, weighted, energy, r[None], window) for r in rotations]
     assert together.rotation == int(np.argmax([peak.cc for peak in alone])) == 17
     assert together.cc == pytest.approx(alone[17].cc, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "sides"),
+    [(32, 9, (5, 7, 9)), (33, 6, (1, 3, 1)), (24, 12, (3, 1, 17)), (33, 20, (3, 3, 3)), (40, 4, (9, 9, 9))],
+)
+@pytest.mark.parametrize("wedge", [Wedge(0), WEDGE, Wedge(2, x_range_deg=(-40, 60))], ids=str)
+def test_the_compiled_search_equals_the_array_search(n, low, sides, wedge):
+    generator = np.random.default_rng(n)
+    selection = correlate.band(n, 2, low, wedge)
+    volume, box = generator.normal(size=(2, n, n, n)).astype(np.float32)
+    table = reference.spectrum_table(volume, selection.reach)
+    weighted, energy = correlate.weighted(selection, spectrum(box))
+    allowed = generator.uniform(size=sides) < 0.7
+    allowed[tuple(side // 2 for side in sides)] = True
+    window = correlate.window(selection, 1.3, allowed)
+    rotations = euler.matrices(euler.random(20, generator))
+    slow_cc, slow_place = correlate.best_of_each(table, selection, weighted, energy, rotations, window)
+    fast_cc, fast_place = compiled.best_of_each(table, selection, weighted, energy, rotations, window)
+    np.testing.assert_allclose(fast_cc, slow_cc, atol=1e-6)
+    assert (fast_place == slow_place).mean() > 0.9  # equal but for ties within rounding
+    assert allowed.ravel()[fast_place].all()
 
 
 def test_a_shift_is_found_below_a_twentieth_of_a_pixel(selection, template):

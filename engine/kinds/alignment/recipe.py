@@ -219,7 +219,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=1,
+        version=2,
         settings=Iterate(round=settings),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
