@@ -48,7 +48,7 @@ def visible_gpus() -> list[int]:
         import cupy
 
         return list(range(cupy.cuda.runtime.getDeviceCount()))
-    except Exception:
+    except (ImportError, RuntimeError, OSError):  # no package, no driver, no library: no GPU
         return []
 
 

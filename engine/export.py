@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -62,9 +63,9 @@ def _writers(value: Any, pixel_size_A: float, star: Any) -> dict[str, Writer]:
         maps: dict[str, Writer] = {".mrc": write_volume, ".em": write_volume, ".npy": write_volume}
         return {**maps, ".png": _draw, ".json": _write_json}
     if isinstance(value, Table):
-        starred: Writer = lambda table, path: _write_star(table, path, star, pixel_size_A)  # noqa: E731
+        starred = partial(_write_star, dialect=star, pixel_size_A=pixel_size_A)
         tables: dict[str, Writer] = {".tbl": write_table, ".star": starred, ".csv": write_table}
-        markers: Writer = lambda table, path: write_markers(markers_of(table, pixel_size_A), path)  # noqa: E731
+        markers = partial(_write_markers, pixel_size_A=pixel_size_A)
         return {**tables, ".cmm": markers, ".npy": _write_matrix, ".png": _draw, ".json": _write_json}
     if isinstance(value, Curve):
         return {".csv": _write_columns, ".npy": _write_curve_array, ".png": _draw, ".json": _write_json}
@@ -121,6 +122,10 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def _write_markers(table: Table, path: Path, pixel_size_A: float) -> None:
+    write_markers(markers_of(table, pixel_size_A), path)
 
 
 def _write_star(table: Table, path: Path, dialect: Star, pixel_size_A: float) -> None:
