@@ -14,11 +14,8 @@ from threadpoolctl import threadpool_limits
 from engine.address import Address
 from engine.data import ParticleFacts
 from engine.devices import chosen_gpus
-from engine.geometry import search
-from engine.kernels import average, correlate
+from engine.kernels import average
 from engine.kernels.fourier import spectrum
-from engine.kernels.mask import inscribed_ball
-from engine.kernels.reference import masked, spectrum_table
 from engine.kernels.wedge import Wedge
 from engine.look import FileLook
 from engine.plan import locate, plan
@@ -99,9 +96,8 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     share = 0.5 if "half" in step.labels else 1.0
     n = round(facts.n_particles * share)
     seconds = n * seconds_per_average(facts.box_px)
-    if step.cost.rotations and step.cost.band:
-        high, low = step.cost.band(facts.box_px, facts.pixel_size_A)
-        seconds += n * step.cost.rotations * seconds_per_rotation(facts.box_px, high, low, step.cost.shift_limits_px)
+    if step.cost.seconds:
+        seconds += n * step.cost.seconds(facts.box_px, facts.pixel_size_A)
     memory = 130 * facts.box_px**3
     disk = _volumes_bytes(step, facts.box_px) + 43 * 8 * n
     return _Part(n, n * step.cost.rotations, seconds, memory, disk)
@@ -119,27 +115,6 @@ def _particles(project: Project, source: object, look: FileLook) -> ParticleFact
 
 def _volumes_bytes(step: Step, box_px: int) -> int:
     return sum(BYTES_PER_VOXEL.get(item.rsplit("/", 1)[-1], 0) for item in step.makes) * box_px**3
-
-
-@lru_cache(maxsize=32)
-def seconds_per_rotation(
-    box_px: int, highpass_fpx: float, lowpass_fpx: float, limits_px: tuple[float, float, float]
-) -> float:
-    """Seconds that one core takes to score a rotation, measured on noise for a fraction of a second."""
-    generator = np.random.default_rng(0)
-    noise = generator.normal(size=(box_px,) * 3).astype(np.float32)
-    selection = correlate.band(box_px, highpass_fpx, lowpass_fpx, Wedge(1, (-60, 60)))
-    table = spectrum_table(masked(noise, inscribed_ball(box_px)), selection.reach)
-    weighted, energy = correlate.weighted(selection, spectrum(noise))
-    step_px = correlate.shift_step_px(selection)
-    x, y, z = (2 * int(limit / step_px) + 1 for limit in limits_px)
-    window = correlate.window(selection, step_px, np.ones((z, y, x), dtype=bool))
-    rotations = search.rotations(search.Search(30, 10, 30, 10))
-
-    def score() -> None:
-        correlate.best_pose(table, selection, weighted, energy, rotations, window)
-
-    return _seconds(score) / len(rotations)
 
 
 @lru_cache(maxsize=32)

@@ -57,14 +57,12 @@ Outputs = Mapping[str, Item]
 class Cost:
     """What a step does for each of its particles, for the forecast.
 
-    rotations are scored within shifts of up to shift_limits_px; band gives (high-pass, low-pass) in Fourier pixels from the
-    box in px and the pixel size in A. Without rotations each particle is only read and averaged. A step that makes its
-    particles itself says so in made.
+    rotations are tried for a particle; seconds(box in px, pixel size in A) measures how long one core takes to align one.
+    Without it each particle is only read and averaged. A step that makes its particles itself says so in made.
     """
 
     rotations: int = 0
-    band: Callable[[int, float], tuple[float, float]] | None = None
-    shift_limits_px: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    seconds: Callable[[int, float], float] | None = None
     made: ParticleFacts | None = None
 
 

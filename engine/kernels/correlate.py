@@ -142,20 +142,29 @@ def best_pose(
 
     particle: W p with the window's centre as origin (see `shifted`); rotations (k, 3, 3) template to particle.
     """
-    each = _compiled_search() if namespace(particle) is np else best_of_each
-    highest, places = each(table, selection, particle, energy, rotations, where)
+    highest, places = search(table, selection, particle, energy, rotations, where)
     winner = int(highest.argmax())
     place = np.unravel_index(int(places[winner]), where.allowed.shape)
-    turned = namespace(particle).asarray(rotations[winner : winner + 1], dtype=np.float32)
+    turned = on_device(particle, rotations[winner : winner + 1])
     around = correlation_maps(table, selection, particle, energy, turned, where)[0]
     return Peak(winner, float(highest[winner]), _refined(around, place, where.step_px))
 
 
-def _compiled_search() -> Any:
-    """The compiled twin of `best_of_each`, imported when first needed: it brings a compiler with it."""
+def on_device(particle: Any, rotations: np.ndarray) -> Any:
+    """The rotations as float32 where the particle lives."""
+    xp = namespace(particle)
+    return xp.asarray(rotations, dtype=xp.float32)
+
+
+def search(
+    table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """`best_of_each` by the quickest means for where the particle lives; the compiler is loaded when first needed."""
+    if namespace(particle) is not np:
+        return best_of_each(table, selection, particle, energy, rotations, where)
     from engine.kernels import compiled
 
-    return compiled.best_of_each
+    return compiled.best_of_each(table, selection, particle, energy, rotations, where)
 
 
 def best_of_each(
@@ -163,7 +172,7 @@ def best_of_each(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The highest CC of each rotation among the allowed samples, (k,) float32, and its flat place in the window (k,)."""
     xp = namespace(particle)
-    turned = xp.asarray(rotations, dtype=xp.float32)
+    turned = on_device(particle, rotations)
     at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
     highest, places = [], []
     for first in range(0, len(turned), at_once):

@@ -182,7 +182,7 @@ class Azimuth(Form):
 
 
 class Refine(Form):
-    """Further levels of the angular search, each around the best pose so far."""
+    """Further levels of the angular search, each around the best pose so far; rounds of the polish in a fast search."""
 
     levels: int = Field(default=4, ge=0, le=12, description="Levels after the first. Dynamo: rf")
     factor: float = Field(
@@ -258,7 +258,11 @@ class Round(Form):
     )
     cone: Cone = Field(default=Cone(), description="Search of the axis")
     azimuth: Azimuth = Field(default=Azimuth(), description="Search about the axis")
-    search: Literal["grid"] = Field(default="grid", description='"grid": every rotation of every level is scored')
+    search: Literal["fast", "grid"] = Field(
+        default="fast",
+        description='"fast": the first level is screened at half the band, a tenth goes on, the best is polished; '
+        '"grid": every rotation of every level is scored, as Dynamo does',
+    )
     refine: Refine = Field(default=Refine(), description="Further levels of the angular search")
     shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
     bandpass: Bandpass = Field(description="Shells that are compared")

@@ -19,6 +19,7 @@ PHANTOM = {
     "start": {"angle_error_deg": 10, "shift_error_px": 2, "template_lowpass_fpx": 5},
 }
 ROUND = {
+    "search": "grid",
     "cone": {"range_deg": 24, "step_deg": 8},
     "azimuth": {"range_deg": 24, "step_deg": 8},
     "refine": {"levels": 2},
@@ -49,6 +50,41 @@ def test_disturbed_particles_are_found_again(phantom):
     assert np.median(found["angle_deg"]) < 2.0
     assert np.median(found["shift_px"]) < 0.25
     assert made["summary"]["averaged"] == 24
+
+
+@pytest.mark.parametrize("low", [8, 13])
+def test_a_fast_search_lands_where_a_fine_grid_lands(phantom, low):
+    template = {**phantom, "phantom:template": phantom["phantom:object"]}
+    grid, fast = (
+        align(template, {"search": kind, "refine": {"levels": levels}, "bandpass": {"lowpass_fpx": low}})["ite_0001"][
+            "table"
+        ]
+        for kind, levels in (("grid", 6), ("fast", 4))
+    )
+    apart = euler.angular_distance_deg(euler.matrices(grid.angles), euler.matrices(fast.angles))
+    assert np.median(apart) < 0.25  # the grid's own last step is 0.125 deg, on three axes
+    assert np.median(np.linalg.norm(grid.shifts_xyz_px - fast.shifts_xyz_px, axis=1)) < 0.02
+    assert fast["cc"].mean() > grid["cc"].mean() - 1e-3
+    error, grid_error = (np.median(errors(table, phantom)["angle_deg"]) for table in (fast, grid))
+    assert error < grid_error + 0.1
+
+
+@pytest.mark.parametrize("work", [Work(1, (), 1), Work(2, (), 7)], ids=["one by one", "two workers"])
+def test_a_fast_search_does_not_depend_on_chunks_and_workers(phantom, work):
+    fast = {"search": "fast", "bandpass": {"lowpass_fpx": 13}}
+    assert align(phantom, fast)["ite_0001"]["table"].equals(align(phantom, fast, work=work)["ite_0001"]["table"])
+
+
+def test_a_fast_search_leaves_alone_what_is_not_searched(phantom):
+    start = phantom["phantom:table"]
+    azimuth_only = align(phantom, {"search": "fast", "cone": {"range_deg": 0}})["ite_0001"]["table"]
+    np.testing.assert_allclose(euler.axes(azimuth_only.angles), euler.axes(start.angles), atol=1e-9)
+    assert np.abs(azimuth_only["dnarot"]).max() > 1
+    nothing = align(phantom, {"search": "fast", "cone": {"range_deg": 0}, "azimuth": {"range_deg": 0}})["ite_0001"][
+        "table"
+    ]
+    assert nothing["daxis"].max() < 1e-6
+    assert np.abs(nothing["dnarot"]).max() < 1e-6
 
 
 def test_without_a_template_the_average_of_the_table_is_the_first_reference(phantom):

@@ -70,7 +70,9 @@ def test_the_average_shows_its_protofilaments(campaign, protofilaments):
 def test_alignment_raises_the_tubulin_layer_line(campaign, protofilaments):
     unaligned = layer_line_height(engine.query(f"{campaign}/unaligned_{protofilaments}:average").value.data)
     aligned = layer_line_height(engine.query(f"{campaign}/pr_{protofilaments}:average").value.data)
-    print(f"{protofilaments} protofilaments: layer line over background {unaligned:.1f} unaligned, {aligned:.1f} aligned")
+    print(
+        f"{protofilaments} protofilaments: layer line over background {unaligned:.1f} unaligned, {aligned:.1f} aligned"
+    )
     assert aligned > 2 * unaligned
 
 

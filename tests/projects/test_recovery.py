@@ -31,15 +31,17 @@ PROJECT = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("search", ["grid", "fast"])
 @pytest.mark.parametrize(("snr", "most_deg", "most_px"), [(0.1, 1.0, 0.25), (0.02, 2.0, 0.5)])
-def test_two_hundred_particles_are_recovered(snr, most_deg, most_px):
+def test_two_hundred_particles_are_recovered(snr, most_deg, most_px, search):
     given = memory.addresses("phantom", memory.run("phantom", {"boxes": {"count": 200, "snr": snr}})["phantom"])
-    made = memory.run("alignment", PROJECT, given, Work(workers=2))["ite_0003"]
+    project = {**PROJECT, "rounds": [{**settings, "search": search} for settings in PROJECT["rounds"]]}
+    made = memory.run("alignment", project, given, Work(workers=2))["ite_0003"]
     errors = comparison.pose_errors(made["table"], given["phantom:truth"], "C1")
     curve = comparison.map_fsc(made["refs/001/average"], given["phantom:object"], None, None)["fsc"]
     at_06_nyquist = np.interp(0.6 * 24, np.arange(25), curve)
     angle, shift = np.median(errors["angle_deg"]), np.median(errors["shift_px"])
-    print(f"SNR {snr}: median {angle:.2f} deg, {shift:.3f} px, FSC at 0.6 Nyquist {at_06_nyquist:.2f}")
+    print(f"SNR {snr}, {search}: median {angle:.2f} deg, {shift:.3f} px, FSC at 0.6 Nyquist {at_06_nyquist:.2f}")
     assert angle < most_deg
     assert shift < most_px
     assert snr < 0.1 or at_06_nyquist > 0.5
@@ -53,7 +55,9 @@ def test_the_mirror_image_never_wins():
     search = {"cone": {"range_deg": 60, "step_deg": 10}, "azimuth": {"range_deg": 60, "step_deg": 10}}
     project = {**PROJECT, "rounds": [{**PROJECT["rounds"][0], **search}]}
     right, wrong = (
-        memory.run("alignment", project, {**given, "phantom:template": volume}, Work(workers=2))["ite_0001"]["table"]["cc"]
+        memory.run("alignment", project, {**given, "phantom:template": volume}, Work(workers=2))["ite_0001"]["table"][
+            "cc"
+        ]
         for volume in (template, mirrored)
     )
     assert (right > wrong).all()

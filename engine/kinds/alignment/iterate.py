@@ -12,7 +12,8 @@ from engine.devices import Work
 from engine.geometry import euler, search, symmetry
 from engine.kernels.fourier import spectrum
 from engine.kernels.rotate import symmetrized
-from engine.kinds.alignment.particle import Pose, Region, align_one, prepared
+from engine.kinds.alignment.particle import Plan, Pose, align_one, prepared
+from engine.kinds.alignment.region import Region
 from engine.kinds.alignment.select import select
 from engine.kinds.averaging import averages, chunks, fsc_of_parts, summed, wedges
 from engine.kinds.form import Form, Round
@@ -64,12 +65,7 @@ def align(
     )
     rotations, d = euler.matrices(table.angles), table.shifts_xyz_px
     centres = shift_centres(table, origin, settings)
-    plan = [
-        search.rotations(part, level)
-        for level, part in enumerate(
-            search.levels(angular_search(settings), settings.refine.levels, settings.refine.factor)
-        )
-    ]
+    plan = search_plan(settings)
 
     def aligned(job: range) -> list[Pose]:
         poses = []
@@ -84,6 +80,21 @@ def align(
         found += part
         work.progress(len(found), len(rows))
     return with_found(table, rows, found)
+
+
+def search_plan(settings: Round) -> Plan:
+    """The rotations of the round's levels; a fast search has only the first, and polishes instead of the others."""
+    is_fast = settings.search == "fast"
+    n_further = 0 if is_fast else settings.refine.levels
+    levels = search.levels(angular_search(settings), n_further, settings.refine.factor)
+    cone, azimuth = (part.step_deg / 2 if part.range_deg > 0 else 0.0 for part in (settings.cone, settings.azimuth))
+    return Plan(
+        [search.rotations(part, level) for level, part in enumerate(levels)],
+        is_fast,
+        np.array([cone, cone, azimuth]),
+        settings.refine.levels,
+        settings.refine.factor,
+    )
 
 
 def angular_search(settings: Round) -> search.Search:

@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace
-from engine.geometry import shifts
 from engine.kernels import correlate, exact
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.reference import SpectrumTable, masked, spectrum_table
 from engine.kernels.wedge import Wedge
-from engine.kinds.form import Shifts
+from engine.kinds.alignment.polish import Slope, Top, polished
+from engine.kinds.alignment.region import Region
+
+KEPT = 0.1
+"""Share of the rotations that go on from the half band to the whole band in a fast search."""
+
+FEWEST = 8
+"""How many go on at least."""
+
+NARROWEST_FPX = 12.0
+"""Low-pass below which a fast search does not screen: half of it would be too little."""
 
 FINE_SAMPLES = 5
 """Samples on a side of the last window, a quarter of a step apart, around the best shift."""
@@ -24,10 +33,12 @@ FINE_SAMPLES = 5
 class Matter:
     """What all particles are compared with, on one device: spectra of the masked and of the whole reference, the mask.
 
-    bands holds what each sampling of Fourier space measured of the compared shells.
+    bands holds what each sampling of Fourier space measured of the compared shells; half_bands the lower half of them,
+    empty where that would be too little to tell poses apart.
     """
 
     bands: Mapping[Wedge, correlate.Band]
+    half_bands: Mapping[Wedge, correlate.Band]
     template: SpectrumTable
     whole: SpectrumTable
     small_mask: Any
@@ -38,56 +49,18 @@ def prepared(reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: f
     xp = namespace(reference)
     n = reference.shape[-1]
     bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp) for wedge in wedges}
+    half = lowpass_fpx / 2
+    half_bands = {
+        wedge: correlate.band(n, highpass_fpx, half, wedge, xp) for wedge in wedges if lowpass_fpx >= NARROWEST_FPX
+    }
     any_band = next(iter(bands.values()))  # they differ in the wedge, not in their reach
     return Matter(
         bands,
+        half_bands,
         spectrum_table(masked(reference, mask), any_band.reach),
         spectrum_table(reference * inscribed_ball(n, xp=xp), any_band.reach),
         exact.mask_for_comparison(mask, any_band),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """Where the centre of one particle may lie: an ellipsoid around a shift, or the whole box."""
-
-    centre: np.ndarray
-    rotation: np.ndarray
-    form: Shifts
-    box_px: int
-
-    @property
-    def axes(self) -> np.ndarray:
-        return self.rotation if self.form.frame == "particle" else np.eye(3)
-
-    @property
-    def limits(self) -> np.ndarray:
-        if self.form.origin == "unlimited":
-            return np.full(3, self.box_px * np.sqrt(3) / 2)
-        return np.array(self.form.limits_xyz_px)
-
-    def extent_px(self) -> np.ndarray:
-        """How far the region reaches from its centre along x, y, z of the box."""
-        if self.form.origin == "unlimited":
-            return np.full(3, self.box_px / 2 - 1)
-        return shifts.ellipsoid_extent_px(self.limits, self.axes)
-
-    def window(
-        self, selection: correlate.Band, best: np.ndarray, step_px: float
-    ) -> tuple[np.ndarray, correlate.Window]:
-        """The window over the whole region on the lattice of samples that `best` lies on, and its centre."""
-        steps = np.rint((best - self.centre) / step_px)
-        middle = best - steps * step_px
-        reach = np.floor(self.extent_px() / step_px).astype(int) + (middle != self.centre)
-        x, y, z = (step_px * np.arange(-n, n + 1) for n in reach)
-        offsets = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
-        allowed = shifts.inside_ellipsoid(offsets + (middle - self.centre), self.limits, self.axes)
-        return middle, correlate.window(selection, step_px, allowed)
-
-    def clipped(self, shift: np.ndarray) -> np.ndarray:
-        """The shift, pulled back into the region where it lies outside."""
-        inside = shifts.clip_to_ellipsoid(shift - self.centre, self.limits, self.axes, tolerance_px=0)
-        return self.centre + inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +72,20 @@ class Pose:
     cc: float
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The angular search of a round: relative rotations of each level, and how a fast search goes on from the first.
+
+    spacing_deg: half a step of the first level about x, y, z of the template, 0 for what is not searched.
+    """
+
+    levels: Sequence[np.ndarray]
+    is_fast: bool
+    spacing_deg: np.ndarray
+    n_polish: int
+    furthest: float
+
+
 def align_one(
     half_spectrum: Any,
     matter: Matter,
@@ -106,24 +93,73 @@ def align_one(
     rotation: np.ndarray,
     shift_xyz_px: np.ndarray,
     region: Region,
-    plan: Sequence[np.ndarray],
+    plan: Plan,
 ) -> Pose:
-    """The best pose over the levels of relative rotations, and its exact cc."""
+    """The best pose, and its exact cc."""
     selection = matter.bands[wedge]
     weighted, energy = correlate.weighted(selection, half_spectrum)
     step_px = correlate.shift_step_px(selection)
-    best = region.clipped(shift_xyz_px)
-    for relative in plan:
-        middle, window = region.window(selection, best, step_px)
-        particle = correlate.shifted(selection, weighted, middle)
-        candidates = rotation @ relative
-        peak = correlate.best_pose(matter.template, selection, particle, energy, candidates, window)
-        rotation = candidates[peak.rotation]
-        best = region.clipped(middle + peak.shift_xyz_px)
-    fine = correlate.window(selection, step_px / 4, np.ones((FINE_SAMPLES,) * 3, dtype=bool))
-    particle = correlate.shifted(selection, weighted, best)
-    peak = correlate.best_pose(matter.template, selection, particle, energy, rotation[None], fine)
-    best = region.clipped(best + peak.shift_xyz_px)
+    top = Top(rotation, region.clipped(shift_xyz_px), -1.0)
+    if plan.is_fast:
+        candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
+        top = best_of(matter, selection, weighted, energy, candidates, top.shift_xyz_px, region)
+        slope = Slope(matter.template, selection, weighted, energy, region, step_px / 2)
+        top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
+    else:
+        for relative in plan.levels:
+            top = best_of(matter, selection, weighted, energy, top.rotation @ relative, top.shift_xyz_px, region)
+    best = finely_shifted(matter, selection, weighted, energy, top, step_px, region)
     values = half_spectrum.ravel()[selection.voxel]
-    cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, rotation, best)
-    return Pose(rotation, best, cc)
+    cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, best)
+    return Pose(top.rotation, best, cc)
+
+
+def best_of(
+    matter: Matter,
+    selection: correlate.Band,
+    weighted: Any,
+    energy: float,
+    rotations: np.ndarray,
+    near: np.ndarray,
+    region: Region,
+) -> Top:
+    """The best of the rotations (k, 3, 3), over all shifts of the region."""
+    middle, window = region.window(selection, near, correlate.shift_step_px(selection))
+    particle = correlate.shifted(selection, weighted, middle)
+    peak = correlate.best_pose(matter.template, selection, particle, energy, rotations, window)
+    return Top(rotations[peak.rotation], region.clipped(middle + peak.shift_xyz_px), peak.cc)
+
+
+def screened(
+    half_spectrum: Any, matter: Matter, wedge: Wedge, rotations: np.ndarray, near: np.ndarray, region: Region
+) -> np.ndarray:
+    """The rotations that score best at half the band, KEPT of them, at least FEWEST; all where the band is too narrow."""
+    if not matter.half_bands or n_kept(len(rotations)) >= len(rotations):
+        return rotations
+    selection = matter.half_bands[wedge]
+    weighted, energy = correlate.weighted(selection, half_spectrum)
+    middle, window = region.window(selection, near, correlate.shift_step_px(selection))
+    particle = correlate.shifted(selection, weighted, middle)
+    cc, _ = correlate.search(matter.template, selection, particle, energy, rotations, window)
+    return rotations[np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(rotations))])]
+
+
+def n_kept(n_rotations: int) -> int:
+    """How many of so many rotations go on to the whole band."""
+    return min(n_rotations, max(FEWEST, int(np.ceil(KEPT * n_rotations))))
+
+
+def finely_shifted(
+    matter: Matter,
+    selection: correlate.Band,
+    weighted: Any,
+    energy: float,
+    top: Top,
+    step_px: float,
+    region: Region,
+) -> np.ndarray:
+    """The shift at the last rotation, from samples a quarter of a step apart."""
+    fine = correlate.window(selection, step_px / 4, np.ones((FINE_SAMPLES,) * 3, dtype=bool))
+    particle = correlate.shifted(selection, weighted, top.shift_xyz_px)
+    peak = correlate.best_pose(matter.template, selection, particle, energy, top.rotation[None], fine)
+    return region.clipped(top.shift_xyz_px + peak.shift_xyz_px)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.faults import Fault
-from engine.geometry import search
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Project
-from engine.kinds.alignment.iterate import Iterate, angular_search, iterate
+from engine.kinds.alignment.iterate import Iterate, iterate, search_plan
 from engine.kinds.alignment.join import Join, join
+from engine.kinds.alignment.particle import n_kept
+from engine.kinds.alignment.polish import STENCIL
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
+from engine.kinds.alignment.timing import seconds_per_particle
 from engine.kinds.form import Look, Round, reads
 from engine.step import Cost, Input, Step, StepItem, What
 
@@ -215,7 +217,6 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     origins = {"project-start": 0, "round-start": iteration.first_of_round - 1}
     if settings.shifts.origin in origins:
         inputs["origin"] = _made("table", f"{folder}ite_{origins[settings.shifts.origin]:04d}", "table")
-    rotations = search.n_rotations(angular_search(settings), settings.refine.levels, settings.refine.factor)
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
@@ -228,8 +229,21 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
             "round": iteration.round_number,
             **({} if half == "none" else {"half": half}),
         },
-        cost=Cost(rotations, settings.bandpass.shells, settings.shifts.limits_xyz_px),
+        cost=cost(settings, project.data.pixel_size_A),
     )
+
+
+def cost(settings: Round, typed_pixel_size_A: float | None) -> Cost:
+    """What an iteration of the round does for each particle."""
+    plan = search_plan(settings)
+    rotations = sum(len(level) for level in plan.levels)
+    if plan.is_fast:
+        rotations += n_kept(rotations) + STENCIL * plan.n_polish
+
+    def seconds(box_px: int, pixel_size_A: float) -> float:
+        return seconds_per_particle(settings, search_plan, box_px, typed_pixel_size_A or pixel_size_A or 1.0)
+
+    return Cost(rotations, seconds)
 
 
 def join_step(number: int, settings: Round) -> Step:

@@ -1,0 +1,112 @@
+"""Polish: from a grid point to the top of the correlation, by Newton's method on rotation and shift together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from engine.devices import to_host
+from engine.kernels import correlate
+from engine.kernels.reference import SpectrumTable
+from engine.kinds.alignment.region import Region
+
+STENCIL = 11
+"""Poses scored in one round of the polish of all three angles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Top:
+    """A pose and its CC."""
+
+    rotation: np.ndarray
+    shift_xyz_px: np.ndarray
+    cc: float
+
+
+@dataclass(frozen=True, eq=False)
+class Slope:
+    """What is climbed: a particle's coefficients against the template, inside a region of shifts."""
+
+    template: SpectrumTable
+    selection: correlate.Band
+    weighted: Any
+    energy: float
+    region: Region
+    step_px: float
+
+    def heights(self, rotations: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The CC of each rotation at its own best shift near the given one (k,), and these shifts (k, 3).
+
+        A parabola along each axis through three samples step_px apart; no shift moves further than a step.
+        """
+        window = correlate.window(self.selection, self.step_px, np.ones((3, 3, 3), dtype=bool))
+        particle = correlate.shifted(self.selection, self.weighted, shift)
+        maps = to_host(
+            correlate.correlation_maps(
+                self.template, self.selection, particle, self.energy, correlate.on_device(particle, rotations), window
+            )
+        ).astype(np.float64)
+        height, moves = maps[:, 1, 1, 1].copy(), np.zeros((len(maps), 3))
+        lines = (maps[:, 1, 1, :], maps[:, 1, :, 1], maps[:, :, 1, 1])
+        for axis, line in enumerate(lines):
+            slope, curvature = (line[:, 2] - line[:, 0]) / 2, line[:, 0] - 2 * line[:, 1] + line[:, 2]
+            uphill = np.where(curvature < 0, -slope / np.where(curvature < 0, curvature, -1), np.sign(slope))
+            move = np.clip(uphill, -1, 1)
+            height += slope * move + 0.5 * curvature * move**2
+            moves[:, axis] = move * self.step_px
+        return height, np.array([self.region.clipped(shift + move) for move in moves])
+
+
+def polished(slope: Slope, start: Top, spacing_deg: np.ndarray, n_rounds: int, furthest: float) -> Top:
+    """The top near a pose. spacing_deg: first spacing of the stencil about x, y, z of the template; 0 leaves an axis alone.
+
+    Each round fits a quadratic to the stencil, goes to its maximum (at most `furthest` spacings away), keeps the best pose
+    seen, and halves the spacing.
+    """
+    axes = np.flatnonzero(spacing_deg > 0)
+    top = start
+    spacing = np.array(spacing_deg, dtype=np.float64)
+    for _ in range(n_rounds):
+        top = _climbed(slope, top, axes, spacing, furthest)
+        spacing = spacing / 2
+    return top
+
+
+def _climbed(slope: Slope, top: Top, axes: np.ndarray, spacing_deg: np.ndarray, furthest: float) -> Top:
+    """One round of the polish."""
+    unit = np.eye(3)[axes]
+    pairs = list(combinations(range(len(axes)), 2))
+    stencil = np.array([np.zeros(3), *unit, *-unit, *(unit[a] + unit[b] for a, b in pairs)])
+    height, shifts = slope.heights(_turned(top.rotation, stencil, spacing_deg), top.shift_xyz_px)
+    step = _newton_step(height, len(axes), pairs, furthest)
+    if step is not None:
+        stencil = np.vstack([stencil, step @ unit])
+        nearest = shifts[0]
+        last_height, last_shift = slope.heights(_turned(top.rotation, stencil[-1:], spacing_deg), nearest)
+        height, shifts = np.append(height, last_height), np.vstack([shifts, last_shift])
+    best = int(height.argmax())
+    return Top(_turned(top.rotation, stencil[best : best + 1], spacing_deg)[0], shifts[best], float(height[best]))
+
+
+def _turned(rotation: np.ndarray, steps: np.ndarray, spacing_deg: np.ndarray) -> np.ndarray:
+    """The rotation followed, in the template's frame, by rotation vectors of steps * spacing (k, 3)."""
+    return np.asarray(rotation @ Rotation.from_rotvec(np.radians(steps * spacing_deg)).as_matrix())
+
+
+def _newton_step(height: np.ndarray, n: int, pairs: list[tuple[int, int]], furthest: float) -> np.ndarray | None:
+    """The step to the maximum of the quadratic through the stencil, in spacings (n,); None where it has no maximum."""
+    if n == 0:
+        return None
+    centre, plus, minus = height[0], height[1 : n + 1], height[n + 1 : 2 * n + 1]
+    gradient = (plus - minus) / 2
+    curvature = np.diag(plus + minus - 2 * centre)
+    for (a, b), corner in zip(pairs, height[2 * n + 1 :], strict=True):
+        curvature[a, b] = curvature[b, a] = corner - plus[a] - plus[b] + centre
+    if np.linalg.eigvalsh(curvature).max() >= 0:
+        return None
+    step = -np.linalg.solve(curvature, gradient)
+    return np.asarray(step * min(1.0, furthest / max(float(np.linalg.norm(step)), 1e-12)))
