@@ -41,7 +41,8 @@ class Slope:
     def heights(self, rotations: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The CC of each rotation at its own best shift near the given one (k,), and these shifts (k, 3).
 
-        A parabola along each axis through three samples step_px apart; no shift moves further than a step.
+        A parabola along each axis through three samples step_px apart; no shift moves further than a step or out of the
+        region.
         """
         window = correlate.window(self.selection, self.step_px, np.ones((3, 3, 3), dtype=bool))
         particle = correlate.shifted(self.selection, self.weighted, shift)
@@ -50,15 +51,12 @@ class Slope:
                 self.template, self.selection, particle, self.energy, correlate.on_device(particle, rotations), window
             )
         ).astype(np.float64)
-        height, moves = maps[:, 1, 1, 1].copy(), np.zeros((len(maps), 3))
-        lines = (maps[:, 1, 1, :], maps[:, 1, :, 1], maps[:, :, 1, 1])
-        for axis, line in enumerate(lines):
-            slope, curvature = (line[:, 2] - line[:, 0]) / 2, line[:, 0] - 2 * line[:, 1] + line[:, 2]
-            uphill = np.where(curvature < 0, -slope / np.where(curvature < 0, curvature, -1), np.sign(slope))
-            move = np.clip(uphill, -1, 1)
-            height += slope * move + 0.5 * curvature * move**2
-            moves[:, axis] = move * self.step_px
-        return height, np.array([self.region.clipped(shift + move) for move in moves])
+        lines = np.stack([maps[:, 1, 1, :], maps[:, 1, :, 1], maps[:, :, 1, 1]], axis=1)  # along x, y, z
+        slope, curvature = (lines[..., 2] - lines[..., 0]) / 2, lines[..., 0] - 2 * lines[..., 1] + lines[..., 2]
+        uphill = np.where(curvature < 0, -slope / np.where(curvature < 0, curvature, -1), np.sign(slope))
+        shifts = np.array([self.region.clipped(shift + self.step_px * move) for move in np.clip(uphill, -1, 1)])
+        moves = (shifts - shift) / self.step_px
+        return maps[:, 1, 1, 1] + (slope * moves + 0.5 * curvature * moves**2).sum(axis=1), shifts
 
 
 def polished(slope: Slope, start: Top, spacing_deg: np.ndarray, n_rounds: int, furthest: float) -> Top:
