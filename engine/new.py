@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import tomlkit
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -236,4 +236,4 @@ def _toml(value: Any) -> str:
         case float() if value.is_integer() and abs(value) < 1e9:
             return f"{value:.0f}"
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return tomlkit.item(value).as_string()
