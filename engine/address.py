@@ -40,10 +40,6 @@ class Iterations:
     last: int | None = None
     listed: tuple[int, ...] = ()
 
-    @property
-    def is_single(self) -> bool:
-        return len(self.listed) == 1 or self == LAST
-
     def choose(self, complete: list[int]) -> list[int]:
         """The meant ones among the complete iterations, ascending."""
         if self == LAST:

@@ -32,8 +32,11 @@ BYTES_PER_VOXEL = {
     "fourier_weight": 2,
     "mask": 4,
     "fsc_mask": 4,
+    "starting_reference": 4,
+    "object": 4,
+    "template": 4,
 }
-BYTES_PER_VOXEL |= {"starting_reference": 4, "object": 4, "template": 4}
+"""What the maps of a step take on disk; a Fourier weight is half a box."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Forecast:
 
 
 def forecast(project: Project) -> Forecast:
-    """The forecast of one project; takes about a second the first time a band and window are measured."""
+    """The forecast of one project; takes about a second the first time a round is measured."""
     planned = plan(project)
     to_do = [one.step for one in planned if one.state != "keep"]
     look = FileLook(project)

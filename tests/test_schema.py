@@ -94,7 +94,6 @@ def test_tombi_flags_what_is_wrong_at_its_line(folder: Path, right: str, wrong: 
 PROJECTS = sorted((ROOT / "projects").rglob("*.toml"))
 
 
-@pytest.mark.skipif(not PROJECTS, reason="projects/ holds no projects yet")
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.stem)
 def test_every_project_that_is_shipped_has_the_right_form(path: Path) -> None:
     from engine.project import read

@@ -26,7 +26,3 @@ class Volume:
     def shape_zyx(self) -> tuple[int, int, int]:
         z, y, x = self.data.shape
         return z, y, x
-
-    @property
-    def is_cubic(self) -> bool:
-        return len(set(self.data.shape)) == 1

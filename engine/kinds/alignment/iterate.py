@@ -12,7 +12,8 @@ from engine.devices import Work
 from engine.geometry import euler, search, symmetry
 from engine.kernels.fourier import spectrum
 from engine.kernels.rotate import symmetrized
-from engine.kinds.alignment.particle import Plan, Pose, align_one, prepared
+from engine.kinds.alignment.particle import Plan, align_one, prepared
+from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
 from engine.kinds.alignment.select import select
 from engine.kinds.averaging import averages, chunks, fsc_of_parts, summed, wedges

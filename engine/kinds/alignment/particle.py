@@ -13,7 +13,7 @@ from engine.kernels import correlate, exact
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.reference import SpectrumTable, masked, spectrum_table
 from engine.kernels.wedge import Wedge
-from engine.kinds.alignment.polish import Slope, Top, polished
+from engine.kinds.alignment.polish import Pose, Slope, polished
 from engine.kinds.alignment.region import Region
 
 KEPT = 0.1
@@ -64,15 +64,6 @@ def prepared(reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: f
 
 
 @dataclass(frozen=True, eq=False)
-class Pose:
-    """Where a particle was found."""
-
-    rotation: np.ndarray
-    shift_xyz_px: np.ndarray
-    cc: float
-
-
-@dataclass(frozen=True, eq=False)
 class Plan:
     """The angular search of a round: relative rotations of each level, and how a fast search goes on from the first.
 
@@ -99,7 +90,7 @@ def align_one(
     selection = matter.bands[wedge]
     weighted, energy = correlate.weighted(selection, half_spectrum)
     step_px = correlate.shift_step_px(selection)
-    top = Top(rotation, region.clipped(shift_xyz_px), -1.0)
+    top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
     if plan.is_fast:
         candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
         top = best_of(matter, selection, weighted, energy, candidates, top.shift_xyz_px, region)
@@ -122,12 +113,12 @@ def best_of(
     rotations: np.ndarray,
     near: np.ndarray,
     region: Region,
-) -> Top:
+) -> Pose:
     """The best of the rotations (k, 3, 3), over all shifts of the region."""
     middle, window = region.window(selection, near, correlate.shift_step_px(selection))
     particle = correlate.shifted(selection, weighted, middle)
     peak = correlate.best_pose(matter.template, selection, particle, energy, rotations, window)
-    return Top(rotations[peak.rotation], region.clipped(middle + peak.shift_xyz_px), peak.cc)
+    return Pose(rotations[peak.rotation], region.clipped(middle + peak.shift_xyz_px), peak.cc)
 
 
 def screened(
@@ -154,7 +145,7 @@ def finely_shifted(
     selection: correlate.Band,
     weighted: Any,
     energy: float,
-    top: Top,
+    top: Pose,
     step_px: float,
     region: Region,
 ) -> np.ndarray:

@@ -19,8 +19,8 @@ STENCIL = 11
 
 
 @dataclass(frozen=True, eq=False)
-class Top:
-    """A pose and its CC."""
+class Pose:
+    """Where a particle was found, and how well it correlates there."""
 
     rotation: np.ndarray
     shift_xyz_px: np.ndarray
@@ -59,7 +59,7 @@ class Slope:
         return maps[:, 1, 1, 1] + (slope * moves + 0.5 * curvature * moves**2).sum(axis=1), shifts
 
 
-def polished(slope: Slope, start: Top, spacing_deg: np.ndarray, n_rounds: int, furthest: float) -> Top:
+def polished(slope: Slope, start: Pose, spacing_deg: np.ndarray, n_rounds: int, furthest: float) -> Pose:
     """The top near a pose. spacing_deg: first spacing of the stencil about x, y, z of the template; 0 leaves an axis alone.
 
     Each round fits a quadratic to the stencil, goes to its maximum (at most `furthest` spacings away), keeps the best pose
@@ -74,7 +74,7 @@ def polished(slope: Slope, start: Top, spacing_deg: np.ndarray, n_rounds: int, f
     return top
 
 
-def _climbed(slope: Slope, top: Top, axes: np.ndarray, spacing_deg: np.ndarray, furthest: float) -> Top:
+def _climbed(slope: Slope, top: Pose, axes: np.ndarray, spacing_deg: np.ndarray, furthest: float) -> Pose:
     """One round of the polish."""
     unit = np.eye(3)[axes]
     pairs = list(combinations(range(len(axes)), 2))
@@ -87,7 +87,7 @@ def _climbed(slope: Slope, top: Top, axes: np.ndarray, spacing_deg: np.ndarray, 
         last_height, last_shift = slope.heights(_turned(top.rotation, stencil[-1:], spacing_deg), nearest)
         height, shifts = np.append(height, last_height), np.vstack([shifts, last_shift])
     best = int(height.argmax())
-    return Top(_turned(top.rotation, stencil[best : best + 1], spacing_deg)[0], shifts[best], float(height[best]))
+    return Pose(_turned(top.rotation, stencil[best : best + 1], spacing_deg)[0], shifts[best], float(height[best]))
 
 
 def _turned(rotation: np.ndarray, steps: np.ndarray, spacing_deg: np.ndarray) -> np.ndarray:

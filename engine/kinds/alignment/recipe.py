@@ -241,7 +241,7 @@ def cost(settings: Round, typed_pixel_size_A: float | None) -> Cost:
         rotations += n_kept(rotations) + STENCIL * plan.n_polish
 
     def seconds(box_px: int, pixel_size_A: float) -> float:
-        return seconds_per_particle(settings, search_plan, box_px, typed_pixel_size_A or pixel_size_A or 1.0)
+        return seconds_per_particle(settings, box_px, typed_pixel_size_A or pixel_size_A or 1.0)
 
     return Cost(rotations, seconds)
 

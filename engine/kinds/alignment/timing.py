@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from engine.kernels.fourier import spectrum
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.wedge import Wedge
+from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import Matter, Plan, align_one, prepared
 from engine.kinds.alignment.region import Region
 from engine.kinds.form import Round
@@ -23,13 +24,9 @@ WEDGE = Wedge(1, (-60.0, 60.0))
 
 
 @lru_cache(maxsize=16)
-def seconds_per_particle(settings: Round, plan_of: object, box_px: int, pixel_size_A: float) -> float:
-    """Seconds that one core takes to align one particle in this round, without reading it; takes a second or so to find out.
-
-    plan_of makes the round's `Plan`.
-    """
-    assert callable(plan_of)
-    plan: Plan = plan_of(settings)
+def seconds_per_particle(settings: Round, box_px: int, pixel_size_A: float) -> float:
+    """Seconds that one core takes to align one particle in this round, without reading it; takes a second or so to find out."""
+    plan = search_plan(settings)
     high, low = settings.bandpass.shells(box_px, pixel_size_A)
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     with threadpool_limits(1):
