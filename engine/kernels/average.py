@@ -6,13 +6,14 @@ same places in a second sum. Their quotient is the Fourier-compensated average.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
 
-from engine.devices import namespace
+from engine.devices import namespace, to_host
 from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
 from engine.kernels.wedge import Wedge, measured
 
@@ -22,13 +23,31 @@ FLOOR = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class FourierSum:
-    """Sums over particles on a half spectrum (n, n, n // 2 + 1): values complex128, weights float64."""
+    """Sums over particles on a half spectrum (n, n, n // 2 + 1): complex values, real weights.
+
+    Of any number of particles they are complex128 and float64; of a few (see `sum_of`) they may have half the bits.
+    """
 
     values: Any
     weights: Any
 
     def __add__(self, other: FourierSum) -> FourierSum:
         return FourierSum(self.values + other.values, self.weights + other.weights)
+
+    def add(self, few: FourierSum) -> None:
+        """Puts a sum of a few particles, on any device, on top of this one in the host's memory."""
+        np.add(self.values, to_host(few.values), out=self.values)
+        np.add(self.weights, to_host(few.weights), out=self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A particle to be summed: its half spectrum, how it was measured, its pose (rotation template to particle, shift)."""
+
+    half_spectrum: Any
+    wedge: Wedge
+    rotation: np.ndarray
+    shift_xyz_px: np.ndarray
 
 
 def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
@@ -37,30 +56,46 @@ def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
     return FourierSum(xp.zeros(shape, dtype=xp.complex128), xp.zeros(shape, dtype=xp.float64))
 
 
-@lru_cache(maxsize=16)
-def _frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Measured frequencies k (3, n) below Nyquist, their places in a half spectrum, and 1/2 for those stored twice."""
+def sum_of(box_px: int, particles: Iterable[Placed], xp: Any = np) -> FourierSum:
+    """The sum of a few particles, where xp's arrays live; on the host in single precision: for some dozens of them."""
+    if xp is not np:
+        return reduce(inserted, particles, empty_sum(box_px, xp))
+    from engine.kernels import compiled
+
+    sums = compiled.empty((box_px - 1) // 2)
+    for particle in particles:
+        rows = measured_rows(box_px, particle.wedge)
+        compiled.insert(sums, rows, particle.half_spectrum, box_px, particle.rotation, particle.shift_xyz_px)
+    return FourierSum(*compiled.folded(sums, box_px))
+
+
+@lru_cache(maxsize=256)
+def measured_rows(box_px: int, wedge: Wedge) -> np.ndarray:
+    """The measured frequencies below Nyquist in runs along kx: (m, 4) int32, kz, ky, the first kx, how many."""
+    kx, ky, kz = _frequencies.__wrapped__(box_px, wedge)[0].astype(np.int32)
+    starts = np.flatnonzero(np.r_[True, (np.diff(kz) != 0) | (np.diff(ky) != 0) | (np.diff(kx) != 1)])
+    return np.column_stack([kz[starts], ky[starts], kx[starts], np.diff(np.r_[starts, len(kx)])]).astype(np.int32)
+
+
+@lru_cache(maxsize=4)
+def _frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
+    """Measured frequencies k (3, n) below Nyquist, and their places in a half spectrum."""
     k = half_frequencies(box_px)
     reach = (box_px - 1) // 2
     inside = ((k**2).sum(axis=-1) <= reach**2) & measured(k, wedge)
     places = np.flatnonzero(inside)
-    chosen = k.reshape(-1, 3)[places].T
-    return np.ascontiguousarray(chosen), places, np.where(chosen[0] == 0, 0.5, 1.0).astype(np.float32)
+    return np.ascontiguousarray(k.reshape(-1, 3)[places].T), places
 
 
-def inserted(
-    total: FourierSum, half_spectrum: Any, wedge: Wedge, rotation: np.ndarray, shift_xyz_px: np.ndarray
-) -> FourierSum:
-    """The sum with one more particle, whose pose is (rotation template to particle, shift in px).
-
-    half_spectrum: the particle's, phases about the box centre. Trilinear insertion.
-    """
-    xp = namespace(half_spectrum)
-    n = half_spectrum.shape[0]
-    k, places, once = (xp.asarray(part) for part in _frequencies(n, wedge))
-    turn = xp.asarray(np.asarray(shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
-    values = half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
-    x, y, z = xp.asarray(np.asarray(rotation).T, dtype=xp.float32) @ k
+def inserted(total: FourierSum, particle: Placed) -> FourierSum:
+    """The sum with one more particle: trilinear insertion by array code, on any device."""
+    xp = namespace(particle.half_spectrum)
+    n = particle.half_spectrum.shape[0]
+    k, places = (xp.asarray(part) for part in _frequencies(n, particle.wedge))
+    once = xp.where(k[0] == 0, xp.float32(0.5), xp.float32(1))
+    turn = xp.asarray(np.asarray(particle.shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
+    values = particle.half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
+    x, y, z = xp.asarray(np.asarray(particle.rotation).T, dtype=xp.float32) @ k
     sign = xp.where(x < 0, xp.float32(-1), xp.float32(1))
     x, y, z = x * sign, y * sign, z * sign
     imaginary = values.imag * sign

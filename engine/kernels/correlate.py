@@ -31,7 +31,8 @@ class Band:
 
     k_xyz (3, n) float32, in ascending order of kz; amplitude (n,) is the bandpass b; weight (n,) is W = h b^2; voxel (n,) is
     the place in a half spectrum of the box, cell (n,) the place in a dense (2 reach + 1, 2 reach + 1, reach + 1) block.
-    planes, one row for each kz, on the host: kz, its first point, how many there are, the largest |ky|, the largest kx.
+    On the host, one entry for each kz that occurs: planes has kz, its first point, how many there are, the largest |ky|, and
+    the size of a plane of the block; spans (., 2 reach + 1, 2) the first kx and the one after the last at each ky.
     """
 
     box_px: int
@@ -42,6 +43,7 @@ class Band:
     voxel: Any
     cell: Any
     planes: np.ndarray
+    spans: np.ndarray
 
 
 def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp: Any = np) -> Band:
@@ -63,15 +65,23 @@ def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp:
         xp.asarray(multiplicity * chosen**2),
         xp.asarray(voxel),
         xp.asarray(np.flatnonzero(inside.ravel())),
-        _planes(k),
+        *_planes(k, reach),
     )
 
 
-def _planes(k: np.ndarray) -> np.ndarray:
-    """The rows of `Band.planes` for frequencies (3, n) in ascending order of kz."""
-    kz, first, count = np.unique(k[2], return_index=True, return_counts=True)
-    reach_y = np.maximum.reduceat(np.abs(k[1]), first)
-    return np.column_stack([kz, first, count, reach_y, np.maximum.reduceat(k[0], first)]).astype(np.int64)
+def _planes(k: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """`Band.planes` and `Band.spans` of frequencies (3, n) in ascending order of kz."""
+    kx, ky, kz = k
+    heights, first, count = np.unique(kz, return_index=True, return_counts=True)
+    reach_y = np.maximum.reduceat(np.abs(ky), first)
+    size = np.full(len(heights), (2 * reach + 1) * (reach + 1))
+    spans = np.zeros((len(heights), 2 * reach + 1, 2), dtype=np.int64)
+    spans[..., 0] = reach + 1
+    at = (np.repeat(np.arange(len(heights)), count), ky + reach)
+    np.minimum.at(spans[..., 0], at, kx)
+    np.maximum.at(spans[..., 1], at, kx + 1)
+    spans[spans[..., 1] == 0] = 0
+    return np.column_stack([heights, first, count, reach_y, size]).astype(np.int64), spans
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,53 +136,12 @@ def shifted(selection: Band, weighted_particle: Any, shift_xyz_px: np.ndarray) -
     return weighted_particle * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
 
 
-@dataclass(frozen=True)
-class Peak:
-    """The best of many rotations: which one, its CC, and the shift from the window's centre, refined below a sample."""
-
-    rotation: int
-    cc: float
-    shift_xyz_px: np.ndarray
-
-
-def best_pose(
-    table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
-) -> Peak:
-    """The rotation and shift of the highest CC; among equals the first.
-
-    particle: W p with the window's centre as origin (see `shifted`); rotations (k, 3, 3) template to particle.
-    """
-    highest, places = search(table, selection, particle, energy, rotations, where)
-    winner = int(highest.argmax())
-    place = np.unravel_index(int(places[winner]), where.allowed.shape)
-    turned = on_device(particle, rotations[winner : winner + 1])
-    around = correlation_maps(table, selection, particle, energy, turned, where)[0]
-    return Peak(winner, float(highest[winner]), _refined(around, place, where.step_px))
-
-
-def on_device(particle: Any, rotations: np.ndarray) -> Any:
-    """The rotations as float32 where the particle lives."""
-    xp = namespace(particle)
-    return xp.asarray(rotations, dtype=xp.float32)
-
-
-def search(
-    table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
-) -> tuple[np.ndarray, np.ndarray]:
-    """`best_of_each` by the quickest means for where the particle lives; the compiler is loaded when first needed."""
-    if namespace(particle) is not np:
-        return best_of_each(table, selection, particle, energy, rotations, where)
-    from engine.kernels import compiled
-
-    return compiled.best_of_each(table, selection, particle, energy, rotations, where)
-
-
 def best_of_each(
     table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
 ) -> tuple[np.ndarray, np.ndarray]:
     """The highest CC of each rotation among the allowed samples, (k,) float32, and its flat place in the window (k,)."""
     xp = namespace(particle)
-    turned = on_device(particle, rotations)
+    turned = xp.asarray(rotations, dtype=xp.float32)
     at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
     highest, places = [], []
     for first in range(0, len(turned), at_once):
@@ -181,6 +150,28 @@ def best_of_each(
         highest.append(flat.max(axis=1))
         places.append(flat.argmax(axis=1))
     return to_host(xp.concatenate(highest)), to_host(xp.concatenate(places))
+
+
+def slopes(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
+    """CC and its derivatives by the shift in px, where particle has its origin: (k, 10) float64 on the host.
+
+    In order: CC; along x, y, z; twice along x, y, z; along x and y, x and z, y and z. With X = conj(F) W p and
+    q = 2 pi k / n they are sums of Re X, -q Im X and -q q' Re X, over the norm of the CC.
+    """
+    xp = namespace(particle)
+    q = selection.k_xyz * xp.float32(2 * np.pi / selection.box_px)
+    second = xp.stack([q[0] * q[0], q[1] * q[1], q[2] * q[2], q[0] * q[1], q[0] * q[2], q[1] * q[2]])
+    at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
+    found = []
+    for first in range(0, len(rotations), at_once):
+        turned = xp.asarray(rotations[first : first + at_once], dtype=xp.float32)
+        template = sample(table, selection.k_xyz, turned)
+        norm = (selection.weight * (template.real**2 + template.imag**2)).sum(axis=1, dtype=xp.float64)
+        product = xp.conj(template) * particle
+        height = product.real.sum(axis=1, dtype=xp.float64)[:, None]
+        sums = xp.concatenate([height, -(product.imag @ q.T), -(product.real @ second.T)], axis=1)
+        found.append(sums / xp.sqrt(xp.maximum(norm * energy, np.finfo(np.float32).tiny))[:, None])
+    return to_host(xp.concatenate(found))
 
 
 def correlation_maps(
@@ -203,18 +194,3 @@ def correlation_maps(
     maps = along_z.real.reshape(-1, size_z, size_y, size_x)
     scale = 1 / xp.sqrt(xp.maximum(norm * energy, np.finfo(np.float32).tiny))
     return maps * scale[:, None, None, None].astype(xp.float32)
-
-
-def _refined(values: Any, place: tuple[Any, ...], step_px: float) -> np.ndarray:
-    """The peak's shift (x, y, z) in px from the window's centre, by a parabola along each axis where it has neighbours."""
-    offsets = []
-    for axis, index in enumerate(place):
-        size = values.shape[axis]
-        offset = 0.0
-        if 0 < index < size - 1:
-            line = [float(values[(*place[:axis], index + d, *place[axis + 1 :])]) for d in (-1, 0, 1)]
-            curvature = line[0] - 2 * line[1] + line[2]
-            if curvature < 0:
-                offset = float(np.clip(0.5 * (line[0] - line[2]) / curvature, -0.5, 0.5))
-        offsets.append((int(index) - size // 2 + offset) * step_px)
-    return np.array(offsets[::-1])

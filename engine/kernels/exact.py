@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace
+from engine.kernels import quick
 from engine.kernels.correlate import Band
 from engine.kernels.fourier import cropped, even_fast, from_spectrum
 from engine.kernels.reference import SpectrumTable, sample
-from engine.kernels.rotate import moved
 
 MASK_REACH = 1.0
 """Bandwidth of the mask that the compared box still carries, in reaches of the band."""
@@ -41,11 +41,9 @@ def exact_cc(
     """
     xp = namespace(particle)
     n = small_mask.shape[-1]
-    k = selection.k_xyz
-    turn = xp.asarray(np.asarray(shift_xyz_px) * (2 * np.pi / selection.box_px), dtype=xp.float32) @ k
-    centred = particle * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
-    template = sample(table, k, xp.asarray(rotation, dtype=xp.float32)[None])[0]
-    weight = moved(small_mask, rotation, order=1)
+    centred = quick.shifted(selection, particle, shift_xyz_px)
+    template = sample(table, selection.k_xyz, xp.asarray(rotation, dtype=xp.float32)[None])[0]
+    weight = quick.turned(small_mask, rotation, np.zeros(3))
     return weighted_correlation(
         weight, _box(selection, template * selection.amplitude, n), _box(selection, centred * selection.amplitude, n)
     )

@@ -55,3 +55,13 @@ def _offsets(box_px: int, centre_xyz_px: Sequence[float], xp: Any) -> tuple[Any,
     axis = xp.arange(box_px, dtype=xp.float32)
     cx, cy, cz = centre_xyz_px
     return (axis - cx)[None, None, :], (axis - cy)[None, :, None], (axis - cz)[:, None, None]
+
+
+def support_px(mask: Any) -> float:
+    """How far from the centre n // 2 the mask reaches when it is turned with linear interpolation: 0 beyond this distance."""
+    xp = namespace(mask)
+    n = mask.shape[-1]
+    square = xp.arange(n) - n // 2
+    square = square * square
+    farthest = (square[:, None, None] + square[None, :, None] + square)[mask > 0]
+    return float(xp.sqrt(farthest.max()) + np.sqrt(3)) if farthest.size else 0.0

@@ -33,3 +33,13 @@ def symmetrized(volume: Any, operators: np.ndarray) -> Any:
         is_identity = np.allclose(operator, np.eye(3), atol=1e-9)
         total += volume if is_identity else moved(volume, operator)
     return (total / len(operators)).astype(np.float32)
+
+
+def mean_and_deviation(box: Any, mask: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of a box under a mask that is turned and shifted; (0, 0) under an empty one."""
+    weight = moved(mask, rotation, shift_xyz_px, order=1)
+    total = float(weight.sum(dtype=np.float64))
+    if total <= 0:
+        return 0.0, 0.0
+    mean = float((weight * box).sum(dtype=np.float64)) / total
+    return mean, float(np.sqrt(float((weight * (box - mean) ** 2).sum(dtype=np.float64)) / total))

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from engine.data import Curve, Particles, Table, Volume
-from engine.devices import Work, namespace, to_host
+from engine.devices import Work, namespace
 from engine.faults import EngineError
 from engine.geometry import euler, symmetry
-from engine.kernels import average, fsc
+from engine.kernels import average, fsc, quick
 from engine.kernels.average import FourierSum
 from engine.kernels.fourier import spectrum
-from engine.kernels.rotate import moved, symmetrized
+from engine.kernels.mask import support_px
+from engine.kernels.rotate import symmetrized
 from engine.kernels.wedge import Wedge
 
 GROUP = 16
@@ -105,34 +106,25 @@ def summed(
     table = table.where(table["averaged"] == 1)
     tags, samplings, rotations, shifts = table.tags, wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
     is_first = part(table)
-    box_px = particles.box_px
+    box_px, radius_px = particles.box_px, support_px(mask)
     device_mask = work.once_per_device(lambda: work.array(mask))
 
-    def group_sum(rows: range) -> tuple[Any, Any]:
-        sums = {first: average.empty_sum(box_px, namespace(device_mask())) for first in (True, False)}
-        for row in rows:
-            box = work.array(particles.read(int(tags[row])))
-            box = normalised(box, moved(device_mask(), rotations[row], shifts[row], order=1))
-            mine = bool(is_first[row])
-            sums[mine] = average.inserted(sums[mine], spectrum(box), samplings[row], rotations[row], shifts[row])
-        return sums[True], sums[False]
+    def placed(row: int) -> average.Placed:
+        box = work.array(particles.read(int(tags[row])))
+        mean, deviation = quick.mean_and_deviation(box, device_mask(), rotations[row], shifts[row], radius_px)
+        return average.Placed(spectrum((box - mean) / (deviation or 1)), samplings[row], rotations[row], shifts[row])
 
-    first = second = average.empty_sum(box_px)
-    for first_part, second_part in work.map(group_sum, chunks(len(table), GROUP)):
-        first, second = first + _on_host(first_part), second + _on_host(second_part)
+    def group_sum(rows: range) -> tuple[FourierSum, FourierSum]:
+        xp = namespace(device_mask())
+        mine = [[row for row in rows if bool(is_first[row]) is first] for first in (True, False)]
+        first, second = (average.sum_of(box_px, map(placed, part), xp) for part in mine)
+        return first, second
+
+    first, second = average.empty_sum(box_px), average.empty_sum(box_px)
+    for first_few, second_few in work.map(group_sum, chunks(len(table), GROUP)):
+        first.add(first_few)
+        second.add(second_few)
     return Sums(average.completed(first), average.completed(second), len(table))
-
-
-def _on_host(total: FourierSum) -> FourierSum:
-    return FourierSum(to_host(total.values), to_host(total.weights))
-
-
-def normalised(box: Any, weight: Any) -> Any:
-    """The box with mean 0 and deviation 1 under the weight."""
-    total = weight.sum(dtype=np.float64)
-    mean = (weight * box).sum(dtype=np.float64) / total
-    deviation = np.sqrt(float((weight * (box - mean) ** 2).sum(dtype=np.float64) / total))
-    return ((box - mean) / deviation).astype(np.float32) if deviation > 0 else (box - mean).astype(np.float32)
 
 
 def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_particles: float = 0.0) -> dict[str, Any]:

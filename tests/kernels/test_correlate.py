@@ -5,8 +5,9 @@ import oracle
 import pytest
 
 from engine.geometry import euler, search
-from engine.kernels import blobs, compiled, correlate, exact, mask, reference
+from engine.kernels import blobs, compiled, correlate, exact, mask, quick, reference
 from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
+from engine.kernels.peak import best_pose
 from engine.kernels.wedge import Wedge, measured
 
 N = 32
@@ -71,8 +72,8 @@ def test_many_rotations_at_once_score_as_each_on_its_own(selection, template):
     half = spectrum(particle(rotations[17], [1, -1, 0.5], 0.1, 4))
     weighted, energy = correlate.weighted(selection, half)
     window = correlate.window(selection, 1.0, np.ones((5, 5, 5), dtype=bool))
-    together = correlate.best_pose(template, selection, weighted, energy, rotations, window)
-    alone = [correlate.best_pose(template, selection, weighted, energy, r[None], window) for r in rotations]
+    together = best_pose(template, selection, weighted, energy, rotations, window)
+    alone = [best_pose(template, selection, weighted, energy, r[None], window) for r in rotations]
     assert together.rotation == int(np.argmax([peak.cc for peak in alone])) == 17
     assert together.cc == pytest.approx(alone[17].cc, abs=1e-6)
 
@@ -99,17 +100,51 @@ def test_the_compiled_search_equals_the_array_search(n, low, sides, wedge):
     assert allowed.ravel()[fast_place].all()
 
 
+@pytest.mark.parametrize(("n", "low"), [(32, 9), (33, 20), (24, 12)])
+def test_compiled_slopes_and_shifts_equal_their_twins(n, low):
+    generator = np.random.default_rng(n)
+    selection = correlate.band(n, 2, low, Wedge(4, (-50, 60), (-40, 60)))
+    volume, box = generator.normal(size=(2, n, n, n)).astype(np.float32)
+    table = reference.spectrum_table(volume, selection.reach)
+    weighted, energy = correlate.weighted(selection, spectrum(box))
+    rotations = euler.matrices(euler.random(7, generator))
+    moved = correlate.shifted(selection, weighted, np.array([1.3, -2.0, 0.4]))
+    np.testing.assert_allclose(
+        compiled.shifted(selection, weighted, [1.3, -2.0, 0.4]), moved, atol=1e-5 * abs(moved).max()
+    )
+    slow = correlate.slopes(table, selection, moved, energy, rotations)
+    fast = compiled.slopes(table, selection, moved, energy, rotations)
+    np.testing.assert_allclose(fast, slow, atol=1e-5 * np.abs(slow).max())
+
+
+def test_slopes_are_the_derivatives_of_the_cc(selection, template):
+    """Central differences of the CC, 0.05 px apart."""
+    rotation = euler.matrices([10, 50, 100])[None]
+    weighted, energy = correlate.weighted(selection, spectrum(particle(rotation[0], np.array([0.8, -0.5, 0.3]), 1, 5)))
+
+    def at(shift):
+        return quick.slopes(
+            template, selection, correlate.shifted(selection, weighted, np.array(shift)), energy, rotation
+        )[0]
+
+    here, d = at([0, 0, 0]), 0.05
+    for axis in range(3):
+        away = d * np.eye(3)[axis]
+        ahead, behind = at(away), at(-away)
+        assert (ahead[0] - behind[0]) / (2 * d) == pytest.approx(here[1 + axis], abs=1e-4)
+        assert (ahead[1 + axis] - behind[1 + axis]) / (2 * d) == pytest.approx(here[4 + axis], abs=1e-4)
+    ahead, behind = at([0, d, 0]), at([0, -d, 0])
+    assert (ahead[1] - behind[1]) / (2 * d) == pytest.approx(here[7], abs=1e-4)  # xy
+    assert (ahead[3] - behind[3]) / (2 * d) == pytest.approx(here[9], abs=1e-4)  # yz
+
+
 def test_a_shift_is_found_below_a_twentieth_of_a_pixel(selection, template):
     rotation = euler.matrices([10, 50, 100])
     true = np.array([1.3, -2.4, 0.6])
     weighted, energy = correlate.weighted(selection, spectrum(particle(rotation, true, 10, 5)))
     coarse = correlate.window(selection, 1.0, np.ones((9, 9, 9), dtype=bool))
-    peak = correlate.best_pose(template, selection, weighted, energy, rotation[None], coarse)
-    np.testing.assert_allclose(peak.shift_xyz_px, true, atol=0.25)
-    fine = correlate.window(selection, 0.25, np.ones((5, 5, 5), dtype=bool))
-    recentred = correlate.shifted(selection, weighted, peak.shift_xyz_px)
-    final = correlate.best_pose(template, selection, recentred, energy, rotation[None], fine)
-    np.testing.assert_allclose(peak.shift_xyz_px + final.shift_xyz_px, true, atol=0.05)
+    peak = best_pose(template, selection, weighted, energy, rotation[None], coarse)
+    np.testing.assert_allclose(peak.shift_xyz_px, true, atol=0.05)
 
 
 def test_forbidden_samples_are_never_chosen(selection, template):
@@ -118,7 +153,7 @@ def test_forbidden_samples_are_never_chosen(selection, template):
     allowed = np.zeros((9, 9, 9), dtype=bool)
     allowed[4, 4, 3:6] = True
     window = correlate.window(selection, 1.0, allowed)
-    peak = correlate.best_pose(template, selection, weighted, energy, rotation[None], window)
+    peak = best_pose(template, selection, weighted, energy, rotation[None], window)
     assert peak.shift_xyz_px[0] <= 1.5
     assert abs(peak.shift_xyz_px[1]) <= 0.5
 
@@ -152,7 +187,7 @@ def test_the_search_lands_where_the_exhaustive_real_space_oracle_lands(selection
         slow = oracle.align(box, OBJECT, MASK, WEDGE, (2, LOW), candidates, 4)
         weighted, energy = correlate.weighted(selection, spectrum(box))
         window = correlate.window(selection, 1.0, np.ones((9, 9, 9), dtype=bool))
-        fast = correlate.best_pose(template, selection, weighted, energy, candidates, window)
+        fast = best_pose(template, selection, weighted, energy, candidates, window)
         disagreements.append(euler.angular_distance_deg(candidates[slow.rotation], candidates[fast.rotation]))
         errors.append([euler.angular_distance_deg(candidates[found.rotation], true) for found in (slow, fast)])
         assert np.abs(fast.shift_xyz_px - slow.shift_xyz_px).max() <= 1.0
@@ -172,6 +207,6 @@ def test_the_mirror_image_never_wins(selection):
     for seed, true in enumerate(rotations[:4]):
         nearby = true @ search.rotations(search.Search(30, 10, 30, 10))
         weighted, energy = correlate.weighted(selection, spectrum(particle(true, [0, 0, 0], 0.1, seed)))
-        right = correlate.best_pose(straight, selection, weighted, energy, nearby, window)
-        wrong = correlate.best_pose(mirrored, selection, weighted, energy, rotations, window)
+        right = best_pose(straight, selection, weighted, energy, nearby, window)
+        wrong = best_pose(mirrored, selection, weighted, energy, rotations, window)
         assert right.cc > wrong.cc + 0.05

@@ -7,6 +7,7 @@ import pytest
 from engine.devices import Work, to_host, visible_gpus
 from engine.geometry import euler
 from engine.kernels import average, blobs, correlate, exact, fourier, mask, reference
+from engine.kernels.peak import best_pose
 from engine.kernels.rotate import moved
 from engine.kernels.wedge import Wedge
 
@@ -59,7 +60,7 @@ def test_scores_and_the_exact_cc_agree(gpu):
         selection, table, small, half = matter(work)
         weighted, energy = correlate.weighted(selection, half)
         window = correlate.window(selection, 1.0, np.ones((5, 5, 5), dtype=bool))
-        peak = correlate.best_pose(table, selection, weighted, energy, rotations, window)
+        peak = best_pose(table, selection, weighted, energy, rotations, window)
         values = half.ravel()[selection.voxel]
         cc = exact.exact_cc(table, small, selection, values, rotations[peak.rotation], peak.shift_xyz_px)
         results.append((peak.rotation, peak.cc, *peak.shift_xyz_px, cc))
@@ -68,11 +69,10 @@ def test_scores_and_the_exact_cc_agree(gpu):
 
 
 def test_inserted_sums_agree(gpu):
-    host = average.inserted(average.empty_sum(N), fourier.spectrum(OBJECT), WEDGE, ROTATION, np.array([1.0, 0, 2]))
-    xp = correlate.namespace(gpu.array(OBJECT))
-    device = average.inserted(
-        average.empty_sum(N, xp), fourier.spectrum(gpu.array(OBJECT)), WEDGE, ROTATION, np.array([1.0, 0, 2])
-    )
+    pose = (WEDGE, ROTATION, np.array([1.0, 0, 2]))
+    host = average.sum_of(N, [average.Placed(fourier.spectrum(OBJECT), *pose)])
+    on_gpu = fourier.spectrum(gpu.array(OBJECT))
+    device = average.sum_of(N, [average.Placed(on_gpu, *pose)], correlate.namespace(on_gpu))
     close(device.values, host.values)
     close(device.weights, host.weights)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.geometry import euler, symmetry
-from engine.kernels import blobs, mask, rotate
+from engine.kernels import blobs, mask, quick, rotate
 
 CENTRES = np.array([[4.0, 1.0, -2.0], [-3.0, 5.0, 1.0], [0.0, -4.0, 4.0]])
 
@@ -16,6 +16,23 @@ def test_a_turned_and_shifted_box_equals_the_object_rendered_there(n):
     expected = blobs.render(CENTRES @ rotation.T + shift, 1.8, n)
     made = rotate.moved(blobs.render(CENTRES, 1.8, n), rotation, shift)
     np.testing.assert_allclose(made, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("n", [24, 25])
+def test_compiled_turning_equals_its_twin(n):
+    generator = np.random.default_rng(n)
+    volume = generator.normal(size=(n,) * 3).astype(np.float32)
+    soft = mask.ellipsoid(n, (8, 5, 7), (n // 2 + 1, n // 2, n // 2 - 2), 3)
+    for angles in [(0, 0, 0), (0, 180, 0), (90, 0, 0), (13, 77, -150)]:
+        rotation, shift = euler.matrices(angles), generator.uniform(-4, 4, 3)
+        np.testing.assert_allclose(
+            quick.turned(volume, rotation, shift), rotate.moved(volume, rotation, shift, order=1), atol=2e-5
+        )
+        np.testing.assert_allclose(
+            quick.mean_and_deviation(volume, soft, rotation, shift, mask.support_px(soft)),
+            rotate.mean_and_deviation(volume, soft, rotation, shift),
+            atol=1e-5,
+        )
 
 
 def test_a_symmetrised_box_looks_the_same_from_every_operator():

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace
-from engine.kernels import correlate, exact
+from engine.kernels import correlate, exact, peak, quick
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.reference import SpectrumTable, masked, spectrum_table
 from engine.kernels.wedge import Wedge
-from engine.kinds.alignment.polish import Pose, Slope, polished
+from engine.kinds.alignment.polish import Pose, Slope, polished, settled
 from engine.kinds.alignment.region import Region
 
 KEPT = 0.1
@@ -24,9 +24,6 @@ FEWEST = 8
 
 NARROWEST_FPX = 12.0
 """Low-pass below which a fast search does not screen: half of it would be too little."""
-
-FINE_SAMPLES = 5
-"""Samples on a side of the last window, a quarter of a step apart, around the best shift."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,36 +86,27 @@ def align_one(
     """The best pose, and its exact cc."""
     selection = matter.bands[wedge]
     weighted, energy = correlate.weighted(selection, half_spectrum)
-    step_px = correlate.shift_step_px(selection)
+    slope = Slope(matter.template, selection, weighted, energy, region, correlate.shift_step_px(selection) / 2)
     top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
     if plan.is_fast:
         candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
-        top = best_of(matter, selection, weighted, energy, candidates, top.shift_xyz_px, region)
-        slope = Slope(matter.template, selection, weighted, energy, region, step_px / 2)
+        top = best_of(slope, candidates, top.shift_xyz_px)
         top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
     else:
         for relative in plan.levels:
-            top = best_of(matter, selection, weighted, energy, top.rotation @ relative, top.shift_xyz_px, region)
-    best = finely_shifted(matter, selection, weighted, energy, top, step_px, region)
+            top = best_of(slope, top.rotation @ relative, top.shift_xyz_px)
+    top = settled(slope, top)
     values = half_spectrum.ravel()[selection.voxel]
-    cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, best)
-    return Pose(top.rotation, best, cc)
+    cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, top.shift_xyz_px)
+    return Pose(top.rotation, top.shift_xyz_px, cc)
 
 
-def best_of(
-    matter: Matter,
-    selection: correlate.Band,
-    weighted: Any,
-    energy: float,
-    rotations: np.ndarray,
-    near: np.ndarray,
-    region: Region,
-) -> Pose:
+def best_of(slope: Slope, rotations: np.ndarray, near: np.ndarray) -> Pose:
     """The best of the rotations (k, 3, 3), over all shifts of the region."""
-    middle, window = region.window(selection, near, correlate.shift_step_px(selection))
-    particle = correlate.shifted(selection, weighted, middle)
-    peak = correlate.best_pose(matter.template, selection, particle, energy, rotations, window)
-    return Pose(rotations[peak.rotation], region.clipped(middle + peak.shift_xyz_px), peak.cc)
+    middle, window = slope.region.window(slope.selection, near, correlate.shift_step_px(slope.selection))
+    particle = quick.shifted(slope.selection, slope.weighted, middle)
+    found = peak.best_pose(slope.template, slope.selection, particle, slope.energy, rotations, window)
+    return Pose(rotations[found.rotation], slope.region.clipped(middle + found.shift_xyz_px), found.cc)
 
 
 def screened(
@@ -130,27 +118,11 @@ def screened(
     selection = matter.half_bands[wedge]
     weighted, energy = correlate.weighted(selection, half_spectrum)
     middle, window = region.window(selection, near, correlate.shift_step_px(selection))
-    particle = correlate.shifted(selection, weighted, middle)
-    cc, _ = correlate.search(matter.template, selection, particle, energy, rotations, window)
+    particle = quick.shifted(selection, weighted, middle)
+    cc, _ = quick.search(matter.template, selection, particle, energy, rotations, window)
     return rotations[np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(rotations))])]
 
 
 def n_kept(n_rotations: int) -> int:
     """How many of so many rotations go on to the whole band."""
     return min(n_rotations, max(FEWEST, int(np.ceil(KEPT * n_rotations))))
-
-
-def finely_shifted(
-    matter: Matter,
-    selection: correlate.Band,
-    weighted: Any,
-    energy: float,
-    top: Pose,
-    step_px: float,
-    region: Region,
-) -> np.ndarray:
-    """The shift at the last rotation, from samples a quarter of a step apart."""
-    fine = correlate.window(selection, step_px / 4, np.ones((FINE_SAMPLES,) * 3, dtype=bool))
-    particle = correlate.shifted(selection, weighted, top.shift_xyz_px)
-    peak = correlate.best_pose(matter.template, selection, particle, energy, top.rotation[None], fine)
-    return region.clipped(top.shift_xyz_px + peak.shift_xyz_px)

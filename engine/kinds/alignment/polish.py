@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.devices import to_host
-from engine.kernels import correlate
+from engine.kernels import correlate, quick
+from engine.kernels.peak import gained, uphill
 from engine.kernels.reference import SpectrumTable
 from engine.kinds.alignment.region import Region
 
 STENCIL = 11
 """Poses scored in one round of the polish of all three angles."""
+
+SETTLING, SETTLED_PX = 4, 0.005
+"""The last shift: so many steps of Newton's method at most, and the move below which no other follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +44,24 @@ class Slope:
     def heights(self, rotations: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The CC of each rotation at its own best shift near the given one (k,), and these shifts (k, 3).
 
-        A parabola along each axis through three samples step_px apart; no shift moves further than a step or out of the
-        region.
+        One step of Newton's method; no shift moves further than step_px along an axis, or out of the region.
         """
-        window = correlate.window(self.selection, self.step_px, np.ones((3, 3, 3), dtype=bool))
-        particle = correlate.shifted(self.selection, self.weighted, shift)
-        maps = to_host(
-            correlate.correlation_maps(
-                self.template, self.selection, particle, self.energy, correlate.on_device(particle, rotations), window
-            )
-        ).astype(np.float64)
-        lines = np.stack([maps[:, 1, 1, :], maps[:, 1, :, 1], maps[:, :, 1, 1]], axis=1)  # along x, y, z
-        slope, curvature = (lines[..., 2] - lines[..., 0]) / 2, lines[..., 0] - 2 * lines[..., 1] + lines[..., 2]
-        uphill = np.where(curvature < 0, -slope / np.where(curvature < 0, curvature, -1), np.sign(slope))
-        shifts = np.array([self.region.clipped(shift + self.step_px * move) for move in np.clip(uphill, -1, 1)])
-        moves = (shifts - shift) / self.step_px
-        return maps[:, 1, 1, 1] + (slope * moves + 0.5 * curvature * moves**2).sum(axis=1), shifts
+        particle = quick.shifted(self.selection, self.weighted, shift)
+        derivatives = quick.slopes(self.template, self.selection, particle, self.energy, rotations)
+        move, _ = uphill(derivatives, self.step_px)
+        shifts = self.region.clipped(shift + move)
+        return derivatives[:, 0] + gained(derivatives, shifts - shift), shifts
+
+
+def settled(slope: Slope, pose: Pose) -> Pose:
+    """The pose with its shift brought to the top of the CC, the rotation left alone."""
+    for _ in range(SETTLING):
+        height, shifts = slope.heights(pose.rotation[None], pose.shift_xyz_px)
+        moved_px = float(np.abs(shifts[0] - pose.shift_xyz_px).max())
+        pose = Pose(pose.rotation, shifts[0], float(height[0]))
+        if moved_px < SETTLED_PX:
+            break
+    return pose
 
 
 def polished(slope: Slope, start: Pose, spacing_deg: np.ndarray, n_rounds: int, furthest: float) -> Pose:

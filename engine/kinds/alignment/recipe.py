@@ -148,7 +148,7 @@ def start_step(project: Project) -> Step:
     return Step(
         name="ite_0000",
         function=start,
-        version=1,
+        version=2,
         settings=Start(pixel_size_A=data.pixel_size_A, masks=project.masks, halves=data.halves),
         makes=(*STARTS, "mask", "fsc_mask"),
         inputs=inputs,
@@ -163,7 +163,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
     first = Step(
         name=f"half_{half}/ite_0000",
         function=start_half,
-        version=1,
+        version=2,
         settings=settings,
         makes=STARTS,
         inputs={
@@ -220,7 +220,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=2,
+        version=3,
         settings=Iterate(round=settings),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,

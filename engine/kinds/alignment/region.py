@@ -49,6 +49,6 @@ class Region:
         return middle, correlate.window(selection, step_px, allowed)
 
     def clipped(self, shift: np.ndarray) -> np.ndarray:
-        """The shift, pulled back into the region where it lies outside."""
+        """The shift (..., 3), pulled back into the region where it lies outside."""
         inside = shifts.clip_to_ellipsoid(shift - self.centre, self.limits, self.axes, tolerance_px=0)
         return self.centre + inside

@@ -1,0 +1,10 @@
+"""The inner loops, compiled for the CPU by numba: each the twin of array code that does the same on any device.
+
+Compiled once per machine (numba keeps the result in a cache); the global interpreter lock is released inside.
+"""
+
+from engine.kernels.compiled.insertion import empty, folded, insert
+from engine.kernels.compiled.score import best_of_each, shifted, slopes
+from engine.kernels.compiled.turning import mean_and_deviation, turned
+
+__all__ = ["best_of_each", "empty", "folded", "insert", "mean_and_deviation", "shifted", "slopes", "turned"]

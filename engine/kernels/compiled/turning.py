@@ -1,0 +1,119 @@
+"""Boxes turned by trilinear interpolation: the twin of `rotate.moved` with order 1, and what a turned mask covers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from engine.kernels.compiled.vector import compiled, trilinear_real
+
+
+def turned(volume: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> np.ndarray:
+    """The cubic box turned about its centre, then shifted, (n, n, n) float32, like `rotate.moved` with order 1."""
+    out = np.zeros(volume.shape, dtype=np.float32)
+    _turned(*_prepared(volume, rotation, shift_xyz_px), 2.0 * len(volume), out)
+    return out
+
+
+def mean_and_deviation(
+    box: np.ndarray, mask: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray, radius_px: float
+) -> tuple[float, float]:
+    """Mean and deviation of a box under a mask that is turned and shifted, as by `turned`; (0, 0) under an empty one.
+
+    radius_px: how far from its centre the mask reaches (see `mask.support_px`).
+    """
+    ready = _prepared(mask, rotation, shift_xyz_px)
+    total, first, second = _moments(*ready, radius_px, np.ascontiguousarray(box, dtype=np.float32))
+    if total <= 0:
+        return 0.0, 0.0
+    mean = first / total
+    return mean, math.sqrt(max(second / total - mean**2, 0.0))
+
+
+def _prepared(
+    volume: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The box as the loops want it, and where a voxel comes from: back @ (x, y, z) + offset."""
+    centre = volume.shape[-1] // 2
+    back = np.ascontiguousarray(np.asarray(rotation, dtype=np.float64).T)
+    offset = centre - back @ (centre + np.asarray(shift_xyz_px, dtype=np.float64))
+    return np.ascontiguousarray(volume, dtype=np.float32), back, offset
+
+
+@compiled
+def _turned(volume, back, offset, radius, out):
+    n = volume.shape[0]
+    room = _room(n)
+    for z in range(n):
+        for y in range(n):
+            first, count = _sample_row(volume, back, offset, radius, y, z, room)
+            out[z, y, first : first + count] = room[4][:count]
+
+
+@compiled
+def _moments(mask, back, offset, radius, box):
+    """Sums of w, w v and w v^2 over the box in float64."""
+    n = mask.shape[0]
+    room = _room(n)
+    total, first, second = 0.0, 0.0, 0.0
+    for z in range(n):
+        for y in range(n):
+            start, count = _sample_row(mask, back, offset, radius, y, z, room)
+            values, weights = box[z, y, start : start + count], room[4]
+            for i in range(count):
+                v, w = np.float64(values[i]), np.float64(weights[i])
+                total += w
+                first += w * v
+                second += w * v * v
+    return total, first, second
+
+
+@compiled
+def _room(n):
+    """Room for one row: places, fractions along x, y, z, and what was sampled."""
+    places, rows = np.empty(n, np.int64), np.empty((4, n), np.float32)
+    return places, rows[0], rows[1], rows[2], rows[3]
+
+
+@compiled
+def _sample_row(volume, back, offset, radius, y, z, room):
+    """Samples the part of a row that lies inside volume and radius; gives its first voxel and length."""
+    n = volume.shape[0]
+    places, part_x, part_y, part_z, sampled = room
+    x0 = back[0, 1] * y + back[0, 2] * z + offset[0]
+    y0 = back[1, 1] * y + back[1, 2] * z + offset[1]
+    z0 = back[2, 1] * y + back[2, 2] * z + offset[2]
+    first, end = _inside(back, x0, y0, z0, n, radius)
+    flat, last = volume.ravel(), n - 2
+    for i in range(end - first):
+        x = x0 + back[0, 0] * (first + i)
+        y = y0 + back[1, 0] * (first + i)
+        z = z0 + back[2, 0] * (first + i)
+        x_low, y_low, z_low = min(np.int64(x), last), min(np.int64(y), last), min(np.int64(z), last)
+        part_x[i], part_y[i], part_z[i] = np.float32(x - x_low), np.float32(y - y_low), np.float32(z - z_low)
+        places[i] = (z_low * n + y_low) * n + x_low
+    for i in range(end - first):
+        sampled[i] = trilinear_real(flat, places[i], np.int64(n), np.int64(n * n), part_x[i], part_y[i], part_z[i])
+    return first, end - first
+
+
+@compiled
+def _inside(back, x0, y0, z0, n, radius):
+    """The voxels first … end - 1 of a row whose origin lies in the box and within the radius of its centre."""
+    centre = n // 2
+    dx, dy, dz = x0 - centre, y0 - centre, z0 - centre
+    along = dx * back[0, 0] + dy * back[1, 0] + dz * back[2, 0]
+    square = along * along - (dx * dx + dy * dy + dz * dz - radius * radius)
+    if square <= 0:
+        return 0, 0
+    low, high = -along - np.sqrt(square), -along + np.sqrt(square)
+    for axis, start in ((0, x0), (1, y0), (2, z0)):
+        step = back[axis, 0]
+        if abs(step) > 1e-12:
+            a, b = -start / step, (n - 1 - start) / step
+            low, high = max(low, min(a, b)), min(high, max(a, b))
+        elif not 0 <= start <= n - 1:
+            return 0, 0
+    first, end = max(0, int(np.ceil(low))), min(n, int(np.floor(high)) + 1)
+    return first, max(first, end)

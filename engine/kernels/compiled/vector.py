@@ -1,0 +1,258 @@
+"""Vector instructions inside numba's functions: the few loops whose values must stay in registers.
+
+numba has no vector types, so these are written in LLVM's intermediate language, which every processor's back end lowers to the
+vectors it has. Sums run in the order in which they are written: the bits do not depend on the vector width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+MATHS = {"nnan", "nsz", "arcp", "contract", "afn"}
+"""What the compiler may do to arithmetic. Not "reassoc": no sum is reordered."""
+
+compiled = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", fastmath=MATHS)
+"""How every loop of this folder is compiled."""
+
+LANES = 16
+"""Floats of a vector: one register of AVX-512, two of AVX2, four of NEON or SSE."""
+
+COLUMNS = 4
+"""Shifts along y that are summed together in `column_sums`."""
+
+_FLOAT, _INT32 = ir.FloatType(), ir.IntType(32)
+_FLAGS = ("contract",)
+
+
+def _vector(n: int) -> ir.VectorType:
+    return ir.VectorType(_FLOAT, n)
+
+
+def _splat(b: ir.IRBuilder, value: Any, n: int) -> Any:
+    undefined = ir.Constant(_vector(n), ir.Undefined)
+    first = b.insert_element(undefined, value, ir.Constant(_INT32, 0))
+    return b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INT32, n), [0] * n))
+
+
+def _part(b: ir.IRBuilder, vector: Any, lanes: Sequence[int]) -> Any:
+    order = ir.Constant(ir.VectorType(_INT32, len(lanes)), list(lanes))
+    return b.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), order)
+
+
+def _plus(b: ir.IRBuilder, total: Any, factor: Any, value: Any) -> Any:
+    """total + factor * value."""
+    return b.fadd(total, b.fmul(factor, value, flags=_FLAGS), flags=_FLAGS)
+
+
+def _lerp(b: ir.IRBuilder, low: Any, high: Any, fraction: Any) -> Any:
+    return _plus(b, low, fraction, b.fsub(high, low, flags=_FLAGS))
+
+
+def _at(b: ir.IRBuilder, data: Any, place: Any, n: int) -> Any:
+    return b.bitcast(b.gep(data, [place]), _vector(n).as_pointer())
+
+
+def _load(b: ir.IRBuilder, data: Any, place: Any, n: int) -> Any:
+    loaded = b.load(_at(b, data, place, n))
+    loaded.align = 4
+    return loaded
+
+
+def _store(b: ir.IRBuilder, value: Any, data: Any, place: Any, n: int) -> None:
+    b.store(value, _at(b, data, place, n)).align = 4
+
+
+def _data(context: Any, b: ir.IRBuilder, kind: Any, array: Any) -> Any:
+    return context.make_array(kind)(context, b, array).data
+
+
+class _Loop:
+    """for number in range(n), carrying vectors: `totals` inside, `set` at the end of the body, `results` after it."""
+
+    def __init__(self, b: ir.IRBuilder, n: Any, starts: Sequence[Any]) -> None:
+        self._b, self._n, self._starts = b, n, starts
+
+    def __enter__(self) -> _Loop:
+        b = self._b
+        before, self._head = b.block, b.append_basic_block("head")
+        body, self._after = b.append_basic_block("body"), b.append_basic_block("after")
+        b.branch(self._head)
+        b.position_at_end(self._head)
+        self.number = b.phi(self._n.type)
+        self.number.add_incoming(ir.Constant(self._n.type, 0), before)
+        self.totals = [b.phi(start.type) for start in self._starts]
+        for total, start in zip(self.totals, self._starts, strict=True):
+            total.add_incoming(start, before)
+        b.cbranch(b.icmp_signed("<", self.number, self._n), body, self._after)
+        b.position_at_end(body)
+        return self
+
+    def set(self, values: Sequence[Any]) -> None:
+        for total, value in zip(self.totals, values, strict=True):
+            total.add_incoming(value, self._b.block)
+
+    def __exit__(self, *_: object) -> None:
+        b = self._b
+        self.number.add_incoming(b.add(self.number, ir.Constant(self._n.type, 1)), b.block)
+        b.branch(self._head)
+        b.position_at_end(self._after)
+
+
+@intrinsic
+def trilinear(typing, flat, corner, row, sheet, x, y, z):
+    """The complex number (re, im) between eight neighbours of a table of interleaved float32.
+
+    corner: place of the lower neighbour's real part; row, sheet: floats from one y, one z to the next; x, y, z: fractions.
+    """
+    signature = types.UniTuple(types.float32, 2)(flat, corner, row, sheet, x, y, z)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        return context.make_tuple(
+            b, kinds.return_type, _trilinear(b, _data(context, b, kinds.args[0], given[0]), given, 2)
+        )
+
+    return signature, generate
+
+
+@intrinsic
+def trilinear_real(typing, flat, corner, row, sheet, x, y, z):
+    """The number between eight neighbours of a table of float32; as `trilinear`."""
+    signature = types.float32(flat, corner, row, sheet, x, y, z)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        return _trilinear(b, _data(context, b, kinds.args[0], given[0]), given, 1)[0]
+
+    return signature, generate
+
+
+def _trilinear(b: ir.IRBuilder, table: Any, given: Any, n_parts: int) -> list[Any]:
+    """Neighbours along x lie side by side: four loads of a pair, of n_parts floats each."""
+    _, corner, row, sheet, x, y, z = given
+    width, above = 2 * n_parts, b.add(corner, sheet)
+    along_y = _splat(b, y, width)
+    near = _lerp(b, _load(b, table, corner, width), _load(b, table, b.add(corner, row), width), along_y)
+    far = _lerp(b, _load(b, table, above, width), _load(b, table, b.add(above, row), width), along_y)
+    pair = _lerp(b, near, far, _splat(b, z, width))
+    low, high = _part(b, pair, range(n_parts)), _part(b, pair, range(n_parts, width))
+    value = _lerp(b, low, high, _splat(b, x, n_parts))
+    return [b.extract_element(value, ir.Constant(_INT32, lane)) for lane in range(n_parts)]
+
+
+@intrinsic
+def row_sums(typing, data, first, count, table, row, out, place):
+    """Sums of data times exp(+i t) and exp(-i t): out from place holds their real parts, then their imaginary parts.
+
+    data: interleaved (re, im), of which count numbers from the first-th; table: (., LANES) flat, the factors of data number i
+    in row + i, first LANES / 2 cosines, then as many sines. Each part holds LANES / 2 sums with + and as many with -.
+    """
+    signature = types.void(data, first, count, table, row, out, place)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        data, first, count, table, row, out, place = given
+        numbers = _data(context, b, kinds.args[0], data)
+        factors = _data(context, b, kinds.args[3], table)
+        sums = _data(context, b, kinds.args[5], out)
+        one, lanes = ir.Constant(count.type, 1), ir.Constant(count.type, LANES)
+        zero = ir.Constant(_vector(LANES), [0.0] * LANES)
+        with _Loop(b, count, [zero, zero]) as loop:
+            here = b.shl(b.add(first, loop.number), one)
+            factor = _load(b, factors, b.mul(b.add(row, loop.number), lanes), LANES)
+            parts = [b.load(b.gep(numbers, [at])) for at in (here, b.add(here, one))]
+            loop.set(
+                [
+                    _plus(b, total, _splat(b, part, LANES), factor)
+                    for total, part in zip(loop.totals, parts, strict=True)
+                ]
+            )
+        re, im = loop.totals
+        twice, again = [*range(LANES // 2)] * 2, [*range(LANES // 2, LANES)] * 2
+        opposite = ir.Constant(_vector(LANES), [-1.0] * (LANES // 2) + [1.0] * (LANES // 2))
+        turned_re = _plus(b, _part(b, re, twice), opposite, _part(b, im, again))
+        turned_im = b.fsub(_part(b, im, twice), b.fmul(opposite, _part(b, re, again), flags=_FLAGS), flags=_FLAGS)
+        _store(b, turned_re, sums, place, LANES)
+        _store(b, turned_im, sums, b.add(place, lanes), LANES)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def column_sums(typing, data, middle, stride, reach, cosines, sines, width, column, out, place, apart):
+    """Fourier sums over rows -reach … reach of 2 LANES floats (re, im), for shifts +t and -t, COLUMNS of t at once.
+
+    data[middle + k stride]: row k; cosines, sines: (., width) flat, of which COLUMNS columns from the column-th are used.
+    Opposite rows and opposite shifts share their products. out from place: for each t the real parts at +t, then at -t, LANES
+    floats each; their imaginary parts lie `apart` floats further on.
+    """
+    signature = types.void(data, middle, stride, reach, cosines, sines, width, column, out, place, apart)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        data, middle, stride, reach, cosines, sines, width, column, out, place, apart = given
+        rows = _data(context, b, kinds.args[0], data)
+        cosine, sine = _data(context, b, kinds.args[4], cosines), _data(context, b, kinds.args[5], sines)
+        sums = _data(context, b, kinds.args[8], out)
+
+        def constant(value: int) -> Any:
+            return ir.Constant(middle.type, value)
+
+        def row_at(start: Any) -> list[Any]:
+            return [_load(b, rows, b.add(start, constant(half * LANES)), LANES) for half in (0, 1)]
+
+        zero = ir.Constant(_vector(LANES), [0.0] * LANES)
+        with _Loop(b, reach, [*(row_at(middle) * COLUMNS), *([zero] * 2 * COLUMNS)]) as loop:
+            k = b.add(loop.number, constant(1))
+            away = b.mul(k, stride)
+            ahead, behind = row_at(b.add(middle, away)), row_at(b.sub(middle, away))
+            even = [b.fadd(p, m, flags=_FLAGS) for p, m in zip(ahead, behind, strict=True)]
+            odd = [b.fsub(p, m, flags=_FLAGS) for p, m in zip(ahead, behind, strict=True)]
+            start = b.add(b.mul(k, width), column)
+            totals = []
+            for phases, parts, first in ((cosine, even, 0), (sine, odd, 2 * COLUMNS)):
+                for t in range(COLUMNS):
+                    phase = _splat(b, b.load(b.gep(phases, [b.add(start, constant(t))])), LANES)
+                    totals += [_plus(b, loop.totals[first + 2 * t + half], phase, parts[half]) for half in (0, 1)]
+            loop.set(totals)
+        for t in range(COLUMNS):
+            (c_re, c_im), (s_re, s_im) = (loop.totals[at : at + 2] for at in (2 * t, 2 * COLUMNS + 2 * t))
+            for sign, re, im in (
+                (0, b.fsub(c_re, s_im, flags=_FLAGS), b.fadd(c_im, s_re, flags=_FLAGS)),
+                (1, b.fadd(c_re, s_im, flags=_FLAGS), b.fsub(c_im, s_re, flags=_FLAGS)),
+            ):
+                here = b.add(place, constant((2 * t + sign) * LANES))
+                _store(b, re, sums, here, LANES)
+                _store(b, im, sums, b.add(here, apart), LANES)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def spread(typing, flat, corner, row, sheet, x, y, z, re, im, weight):
+    """Adds (re, im, weight, 0) to the eight neighbours of a table of four interleaved float32, by trilinear shares."""
+    signature = types.void(flat, corner, row, sheet, x, y, z, re, im, weight)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        flat, corner, row, sheet, x, y, z, re, im, weight = given
+        table = _data(context, b, kinds.args[0], flat)
+        value = ir.Constant(_vector(4), [0.0] * 4)
+        for lane, part in enumerate((re, im, weight)):
+            value = b.insert_element(value, part, ir.Constant(_INT32, lane))
+        one = ir.Constant(_FLOAT, 1.0)
+        next_x = ir.Constant(corner.type, 4)
+        for sheets, share_z in ((0, b.fsub(one, z)), (1, z)):
+            for rows, share_y in ((0, b.fsub(one, y)), (1, y)):
+                edge = b.add(corner, sheet) if sheets else corner
+                edge = b.add(edge, row) if rows else edge
+                share = b.fmul(share_z, share_y)
+                # One vector a corner: a wider one would read half of what its neighbour has just written, and wait for it.
+                for place, share_x in ((edge, b.fsub(one, x)), (b.add(edge, next_x), x)):
+                    part = _plus(b, _load(b, table, place, 4), _splat(b, b.fmul(share, share_x), 4), value)
+                    _store(b, part, table, place, 4)
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -1,0 +1,61 @@
+"""The quickest way to do a thing where its arrays live: compiled loops on the CPU, array code elsewhere.
+
+Each function has a twin of array code, named in its docstring, that gives the same. The compiler is loaded at the first use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.devices import namespace
+from engine.kernels import correlate, rotate
+from engine.kernels.correlate import Band, Window
+from engine.kernels.reference import SpectrumTable
+
+
+def search(
+    table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """`correlate.best_of_each`: the highest CC of each rotation, and its place in the window."""
+    return _module(particle, correlate).best_of_each(table, selection, particle, energy, rotations, where)
+
+
+def slopes(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
+    """`correlate.slopes`: CC and its derivatives by the shift, for each rotation."""
+    return _module(particle, correlate).slopes(table, selection, particle, energy, rotations)
+
+
+def shifted(selection: Band, particle: Any, shift_xyz_px: np.ndarray) -> Any:
+    """`correlate.shifted`: a particle's coefficients with another origin of shifts."""
+    return _module(particle, correlate).shifted(selection, particle, shift_xyz_px)
+
+
+def turned(volume: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
+    """`rotate.moved` with order 1: a box turned and shifted."""
+    if namespace(volume) is not np:
+        return rotate.moved(volume, rotation, shift_xyz_px, order=1)
+    from engine.kernels import compiled
+
+    return compiled.turned(volume, rotation, shift_xyz_px)
+
+
+def mean_and_deviation(
+    box: Any, mask: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray, radius_px: float
+) -> tuple[float, float]:
+    """`rotate.mean_and_deviation`: under a mask that is turned and shifted, and 0 further than radius_px from its centre."""
+    if namespace(box) is not np:
+        return rotate.mean_and_deviation(box, mask, rotation, shift_xyz_px)
+    from engine.kernels import compiled
+
+    return compiled.mean_and_deviation(box, mask, rotation, shift_xyz_px, radius_px)
+
+
+def _module(array: Any, twins: Any) -> Any:
+    """The compiled loops for an array of the host, its twins elsewhere."""
+    if namespace(array) is not np:
+        return twins
+    from engine.kernels import compiled
+
+    return compiled
