@@ -54,13 +54,18 @@ class Forecast:
     unknown: list[str] = field(default_factory=list)
 
 
-def forecast(project: Project) -> Forecast:
-    """The forecast of one project; takes about a second the first time a round is measured."""
+def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> Forecast:
+    """The forecast of one project; takes about a second the first time a round is measured.
+
+    compiling is called when the inner loops must be compiled first, which takes some ten seconds once on a machine.
+    """
     planned = plan(project)
     to_do = [one.step for one in planned if one.state != "keep"]
     look = FileLook(project)
     workers = min(project.form.compute.workers, os.cpu_count() or 1)
     on_gpu = bool(chosen_gpus(project.form.compute.gpus))
+    if any(step.cost for step in to_do):
+        quick.ready(compiling)
     parts = [_step_cost(project, step, look) for step in to_do if step.cost]
     unknown = sorted({part for part in parts if isinstance(part, str)})
     known = [part for part in parts if not isinstance(part, str)]

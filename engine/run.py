@@ -17,6 +17,7 @@ from engine.data import Particles, Table, Volume
 from engine.devices import Work, chosen_gpus
 from engine.faults import EngineError
 from engine.interrupt import Interrupt, watched
+from engine.kernels import quick
 from engine.plan import PlannedStep, is_asked, plan, planned_source
 from engine.project import Project, campaign
 from engine.step import Input, Outputs, StepItem, Stream, What
@@ -88,7 +89,12 @@ class StopAsked:
     """Ctrl-C came: the run ends when the particles in hand are done."""
 
 
-Event = ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked
+@dataclass(frozen=True)
+class Compiling:
+    """The inner loops are being compiled, which happens once on a machine."""
+
+
+Event = ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked | Compiling
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,10 @@ def run(
     patterns = tuple(redo)
     projects = campaign(Path(path) for path in paths)
     _refuse_unknown(patterns, projects)
-    _refuse_stale([(project, plan(project, patterns)) for project in projects])
+    plans = [(project, plan(project, patterns)) for project in projects]
+    _refuse_stale(plans)
+    if any(one.state == "do" and one.step.cost for _, planned in plans for one in planned):
+        quick.ready(lambda: listen(Compiling()))
     with watched(lambda: listen(StopAsked())) as interrupt:
         return [_Run(project, patterns, workers, gpus, listen, interrupt).whole() for project in projects]
 

@@ -132,7 +132,7 @@ def _cost(project: Project) -> str:
     from engine.forecast import forecast
 
     try:
-        cost = forecast(project)
+        cost = forecast(project, _compiling)
     except EngineError as problem:
         return f"its cost cannot be told yet: {problem}"
     if not cost.steps_to_do:
@@ -147,6 +147,10 @@ def _cost(project: Project) -> str:
     return "; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown])
 
 
+def _compiling() -> None:
+    show.complain(show.COMPILING)
+
+
 def _as_plain(one: Checked) -> dict[str, Any]:
     faults = [
         {"line": f.line, "column": f.column, "key": list(f.key), "what": f.what, "advice": f.advice} for f in one.faults
@@ -157,7 +161,7 @@ def _as_plain(one: Checked) -> dict[str, Any]:
         from engine.forecast import forecast
 
         with suppress(EngineError):
-            cost = forecast(one.project)
+            cost = forecast(one.project, _compiling)
     return {"path": str(one.path), "steps": n_steps, "faults": faults, "notes": one.notes, "forecast": cost}
 
 

@@ -12,7 +12,7 @@ from engine.cli import show
 from engine.faults import EngineError
 from engine.project import Project
 from engine.query import query
-from engine.run import ChunkDone, Event, ProjectDone, ProjectStarted, StepStarted, StepStored, StopAsked
+from engine.run import ChunkDone, Compiling, Event, ProjectDone, ProjectStarted, StepStarted, StepStored, StopAsked
 
 LINE_EVERY_S = 5.0
 STOPPING = "stopping when the particles in hand are done (Ctrl-C again: at once)"
@@ -47,6 +47,8 @@ class Lines:
             show_summary(self.projects.get(event.project))
         elif isinstance(event, StopAsked):
             show.complain(STOPPING)
+        elif isinstance(event, Compiling):
+            show.complain(show.COMPILING)
         elif (text := _line(event)) and self.clock() - self.last_s >= LINE_EVERY_S:
             self.last_s = self.clock()
             show.say(text)
@@ -136,6 +138,8 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     progress.start()
                 case StopAsked():
                     progress.console.print(STOPPING)
+                case Compiling():
+                    progress.console.print(show.COMPILING)
                 case _:
                     pass
 

@@ -15,6 +15,7 @@ import typer
 from engine.faults import EngineError, Fault
 
 STATES = {"keep": "to keep", "do": "to do", "stale": "stale"}
+COMPILING = "compiling the inner loops for this machine (once, some ten seconds)"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LONGEST_LINE = 160
 

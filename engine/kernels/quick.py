@@ -5,6 +5,8 @@ Each function has a twin of array code, named in its docstring, that gives the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from engine.devices import namespace
 from engine.kernels import correlate, rotate
 from engine.kernels.correlate import Band, Window
 from engine.kernels.reference import SpectrumTable
+
+SLOW_S = 1.5
+"""Loading the compiled loops takes less; compiling them, more."""
 
 
 def search(
@@ -50,6 +55,17 @@ def mean_and_deviation(
     from engine.kernels import compiled
 
     return compiled.mean_and_deviation(box, mask, rotation, shift_xyz_px, radius_px)
+
+
+def ready(slow: Callable[[], None]) -> None:
+    """Returns when the compiled loops can be called; calls slow() first where they are being compiled, once on a machine."""
+    from engine.kernels.compiled.warm import warm_up
+
+    with ThreadPoolExecutor(1) as pool:
+        warming = pool.submit(warm_up)
+        if wait([warming], timeout=SLOW_S).not_done:
+            slow()
+        warming.result()
 
 
 def _module(array: Any, twins: Any) -> Any:

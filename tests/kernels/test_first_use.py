@@ -1,0 +1,48 @@
+"""What happens the first time on a machine, when numba has compiled nothing yet."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+from engine.kernels import quick
+quick.ready(lambda: print("compiling"))
+from engine.kernels.compiled import insertion, score, turning
+loops = [score._search, score._slopes, score._shifted, turning._turned, turning._moments, insertion._insert, insertion._fold]
+print([len(loop.signatures) for loop in loops])
+"""
+
+
+@pytest.mark.slow
+def test_the_user_is_told_of_the_compilation_once_and_everything_is_compiled(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for expected in ("compiling\n[1, 1, 1, 1, 1, 1, 1]\n", "[1, 1, 1, 1, 1, 1, 1]\n"):
+        done = subprocess.run(
+            [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=300, check=True
+        )
+        assert done.stdout == expected
+
+
+def test_nothing_is_compiled_again_for_real_data():
+    """The types of the rehearsal are those of the work, or a user would wait a second time, unwarned."""
+    from engine.kernels.compiled import insertion, score, turning
+    from engine.kernels.compiled.warm import warm_up
+
+    warm_up()
+    loops = [score._search, score._slopes, score._shifted, turning._turned, turning._moments, insertion._insert]
+    before = [len(loop.signatures) for loop in loops]
+    import memory
+
+    phantom = {"boxes": {"count": 6, "box_px": 24, "snr": 1.0}, "object": {"radius_px": 7, "blobs": 30}}
+    given = memory.addresses("p", memory.run("phantom", phantom)["phantom"])
+    memory.run(
+        "alignment",
+        {
+            "data": {"particles": "p:particles", "table": "p:table", "template": "p:template"},
+            "rounds": [{"bandpass": {"lowpass_fpx": 8}, "shifts": {"limits_xyz_px": [2, 2, 2]}}],
+        },
+        given,
+    )
+    assert [len(loop.signatures) for loop in loops] == before
