@@ -57,7 +57,9 @@ def case_of(text: str) -> Case:
         most = case.box_px / 2 - EDGE_FPX
         raise EngineError(f"case {text}: the low-pass lies between {HIGHPASS_FPX:g} and {most:g} Fourier pixels")
     if case.window < 1 or case.window % 2 == 0 or case.reach_px >= case.box_px / 4:
-        raise EngineError(f"case {text}: the window is an odd number of samples that reaches less than a quarter of the box")
+        raise EngineError(
+            f"case {text}: the window is an odd number of samples that reaches less than a quarter of the box"
+        )
     return case
 
 
@@ -82,7 +84,7 @@ def scene(case: Case, n_particles: int = 1) -> Scene:
     reference = blobs.render(centres, sigma_px, n)
     rotations = euler.matrices(euler.random(n_particles, poses))
     shifts = poses.uniform(-0.5, 0.5, size=(n_particles, 3)) * case.reach_px
-    deviation = float(reference.std()) / np.sqrt(SNR)
+    deviation = float(reference.std() / np.sqrt(SNR))
     kept = measured(half_frequencies(n), WEDGE)
 
     def particle(rotation: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 import tracemalloc
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,7 @@ class Arena:
     def case(self) -> Case:
         return self.scene.case
 
-    @cached_property
+    @property
     def band(self) -> correlate.Band:
         return self.matter.bands[WEDGE]
 
@@ -161,7 +160,10 @@ def aligned(where: Arena, plan: Plan, half_spectrum: Any, number: int = 0) -> Po
 
 
 def memory_of_one(scene: Scene, plan: Plan) -> int:
-    """The most bytes held in arrays while the engine prepares a reference and does one whole particle."""
+    """The most bytes held in arrays while the engine prepares a reference and does one whole particle.
+
+    Not counted: the scene itself, and what the engine keeps between particles once it has done one.
+    """
     tracemalloc.start()
     try:
         Whole(arena(scene), plan)()

@@ -1,8 +1,4 @@
-"""The figures: what is timed against what, for how many rounds, and what comes of it.
-
-Times are the processor's and of one thread, unless a name says wall. Ratios are medians over rounds in which all
-contestants take turns. `engine bench --json` writes these classes as they are, field by field.
-"""
+"""What is timed against what, for how many rounds: from cases to figures."""
 
 from __future__ import annotations
 
@@ -13,9 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from engine.bench import peers
 from engine.bench.cases import Case, Scene, scene
-from engine.bench.clock import Contestant, Machine, in_turns, load, machine, peak_bytes, ratio
+from engine.bench.clock import Contestant, in_turns, load, machine, peak_bytes, ratio
 from engine.bench.contestants import (
     GLOBAL,
     KERNEL,
@@ -30,6 +25,17 @@ from engine.bench.contestants import (
     memory_of_one,
     naive_engines,
     searches,
+)
+from engine.bench.figures import Bench, CaseFigures, PeerFigures, Scaled, Speed, Threads, WholeParticle
+from engine.bench.peers import (
+    LARGEST_FOR_PEERS_PX,
+    NOT_INSTALLED,
+    Absent,
+    Job,
+    acryo_models,
+    relion_program,
+    relion_seconds,
+    relion_version,
 )
 from engine.devices import Work
 from engine.kinds.alignment.particle import Plan
@@ -48,7 +54,7 @@ class Extent:
     n_rounds: int
     n_rotations: int
     scaling: tuple[tuple[str, Case, int], ...]
-    jobs: tuple[peers.Job, ...]
+    jobs: tuple[Job, ...]
 
 
 FULL = Extent(
@@ -65,8 +71,8 @@ FULL = Extent(
         ("rotations", Case(192, 32, 15), 800),
     ),
     jobs=(
-        peers.Job("local", order=4, sigma_deg=3, cone_deg=18, azimuth_deg=18, step_deg=3.75, n_particles=4),
-        peers.Job("global", order=2, sigma_deg=0, cone_deg=360, azimuth_deg=360, step_deg=15, n_particles=2),
+        Job("local", order=4, sigma_deg=3, cone_deg=18, azimuth_deg=18, step_deg=3.75, n_particles=4),
+        Job("global", order=2, sigma_deg=0, cone_deg=360, azimuth_deg=360, step_deg=15, n_particles=2),
     ),
 )
 QUICK = Extent(
@@ -80,114 +86,15 @@ QUICK = Extent(
         ("window", Case(48, 9, 3), 100),
         ("rotations", Case(48, 9, 7), 400),
     ),
-    jobs=(peers.Job("local", order=3, sigma_deg=5, cone_deg=30, azimuth_deg=30, step_deg=7.5, n_particles=2),),
+    jobs=(Job("local", order=3, sigma_deg=5, cone_deg=30, azimuth_deg=30, step_deg=7.5, n_particles=2),),
 )
-
-
-@dataclass(frozen=True)
-class Speed:
-    """One way to score an orientation over the whole window of shifts. The last two are known for the engine's own."""
-
-    name: str
-    ms_per_orientation: float
-    orientations_per_s: float
-    times_kernel: float
-    gflops_per_s: float | None
-    share_of_sgemm: float | None
-
-
-@dataclass(frozen=True)
-class WholeParticle:
-    """A fast search among n_rotations, from reading the transform to the sum; and what naive engines would take for it.
-
-    naive_s is n_rotations times one orientation of each naive engine, times_naive how many times longer that is.
-    """
-
-    n_rotations: int
-    seconds: float
-    particles_per_s: float
-    transform_s: float
-    align_s: float
-    insert_s: float
-    naive_s: dict[str, float]
-    times_naive: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Threads:
-    """Whole particles by several threads: how many times sooner all are done, by the wall clock, than by one."""
-
-    n_threads: int
-    wall_s_one: float
-    wall_s_all: float
-    times_faster: float
-
-
-@dataclass(frozen=True)
-class CaseFigures:
-    """All that was measured of a case. memory_bytes: arrays held at most while one reference and one particle are done."""
-
-    case: str
-    box_px: int
-    lowpass_fpx: float
-    window: int
-    window_step_px: float
-    n_points: int
-    n_rounds: int
-    sgemm_gflops_per_s: float
-    speeds: list[Speed]
-    whole: WholeParticle
-    threads: Threads | None
-    memory_bytes: int
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """The kernel in another case: what differs from the first of these, "" for the first itself."""
-
-    varies: str
-    case: str
-    n_rotations: int
-    n_points: int
-    ms_per_orientation: float
-    times_first: float
-
-
-@dataclass(frozen=True)
-class PeerFigures:
-    """A whole search by another program, everything included, and by the engine, without preparing the reference."""
-
-    peer: str
-    job: str
-    case: str
-    n_particles: int
-    seconds_per_particle: float
-    engine_seconds_per_particle: float
-    times_engine: float
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Everything. load_start and load_end are the system's averages over a minute; peak_bytes is this process's."""
-
-    machine: Machine
-    load_start: float | None
-    load_end: float | None
-    seconds: float
-    peak_bytes: int | None
-    cases: list[CaseFigures]
-    scaling: list[Scaled]
-    peers: list[PeerFigures]
-    absent: list[peers.Absent]
 
 
 def _silence(text: str) -> None:
     return None
 
 
-def bench(
-    cases: Sequence[Case] = (), *, is_quick: bool = False, n_threads: int = 2, tell: Tell = _silence
-) -> Bench:
+def bench(cases: Sequence[Case] = (), *, is_quick: bool = False, n_threads: int = 2, tell: Tell = _silence) -> Bench:
     """The figures of these cases, or of the standard ones and their scaling. tell hears what is being timed."""
     start, load_start = time.perf_counter(), load()
     extent = QUICK if is_quick else FULL
@@ -201,7 +108,7 @@ def bench(
             arenas[key] = arena(scene(case))
         return arenas[key].with_window(case.window)
 
-    absent: dict[peers.Absent, None] = {}
+    absent: dict[Absent, None] = {}
     figures, jobs = [], []
     with threadpool_limits(1):
         for case in extent.cases:
@@ -213,7 +120,7 @@ def bench(
             tell("scaling of the kernel")
         scaling = scaled(extent, arena_of)
         for case in extent.cases:
-            if case.box_px <= peers.LARGEST_BOX_PX:
+            if case.box_px <= LARGEST_FOR_PEERS_PX:
                 done, missing = relion_figures(case, extent.jobs, tell)
                 jobs += done
                 absent |= dict.fromkeys(missing)
@@ -221,20 +128,19 @@ def bench(
     return Bench(machine(), load_start, load(), seconds, peak_bytes(), figures, scaling, jobs, list(absent))
 
 
-def case_figures(where: Arena, extent: Extent, n_threads: int) -> tuple[CaseFigures, list[peers.Absent]]:
+def case_figures(where: Arena, extent: Extent, n_threads: int) -> tuple[CaseFigures, list[Absent]]:
     """The figures of one case, and the peers that could not take part."""
     case = where.case
     plan = local_plan(*WHOLE_DEG, case.lowpass_fpx)
     engines = searches(where, extent.n_rotations) + naive_engines(where, max(1, round(10 * (64 / case.box_px) ** 3)))
     absent = []
-    if case.box_px <= peers.LARGEST_BOX_PX:
-        models = peers.acryo_models(where.scene, 2)
-        if isinstance(models, peers.Absent):
+    if case.box_px <= LARGEST_FOR_PEERS_PX:
+        models = acryo_models(where.scene, 2)
+        if isinstance(models, Absent):
             absent.append(models)
         else:
             engines += models
     whole, product = Whole(where, plan), matrix_product()
-    memory = memory_of_one(where.scene, plan)
     seconds = in_turns([*engines, Contestant("whole", whole), product], extent.n_rounds)
     sgemm = 1 / float(np.median(seconds[product.name]))
     figures = CaseFigures(
@@ -249,7 +155,7 @@ def case_figures(where: Arena, extent: Extent, n_threads: int) -> tuple[CaseFigu
         [_speed(engine, seconds) for engine in engines],
         _whole(whole, plan, seconds),
         threads(where, plan, n_threads, extent.n_rounds) if n_threads > 1 else None,
-        memory,
+        memory_of_one(where.scene, plan),
     )
     return figures, absent
 
@@ -308,29 +214,33 @@ def scaled(extent: Extent, arena_of: Callable[[Case], Arena]) -> list[Scaled]:
     ]
 
 
-def relion_figures(case: Case, jobs: Sequence[peers.Job], tell: Tell) -> tuple[list[PeerFigures], list[peers.Absent]]:
+def relion_figures(case: Case, jobs: Sequence[Job], tell: Tell) -> tuple[list[PeerFigures], list[Absent]]:
     """RELION's searches of a case's particles and the engine's, in turns; what is missing or fails is named."""
-    program = peers.relion_program()
+    program = relion_program()
     if program is None:
-        return [], [peers.Absent("RELION", peers.NOT_INSTALLED)]
-    name = peers.relion_version(program)
+        return [], [Absent("RELION", NOT_INSTALLED)]
+    name = relion_version(program)
     everything = scene(case, max(job.n_particles for job in jobs))
-    figures, absent = [], []
+    figures: list[PeerFigures] = []
+    absent: list[Absent] = []
     for job in jobs:
         tell(f"{case}: {name}, {job.name}")
         found = _relion_job(program, name, everything, job)
-        (absent if isinstance(found, peers.Absent) else figures).append(found)
+        if isinstance(found, Absent):
+            absent.append(found)
+        else:
+            figures.append(found)
     return figures, absent
 
 
-def _relion_job(program: str, name: str, everything: Scene, job: peers.Job) -> PeerFigures | peers.Absent:
+def _relion_job(program: str, name: str, everything: Scene, job: Job) -> PeerFigures | Absent:
     """One run of RELION between two of the engine's."""
     case = everything.case
     whole = Whole(arena(everything), local_plan(job.cone_deg, job.azimuth_deg, job.step_deg, case.lowpass_fpx))
     ours = Contestant("engine", lambda: [whole(number) for number in range(job.n_particles)], job.n_particles)
     before = in_turns([ours], 1)[ours.name]
-    theirs = peers.relion_seconds(program, everything, job)
+    theirs = relion_seconds(program, everything, job)
     if isinstance(theirs, str):
-        return peers.Absent(f"{name} {job.name}", theirs)
+        return Absent(f"{name} {job.name}", theirs)
     mine = float(np.mean([*before, *in_turns([ours], 1)[ours.name]]))
     return PeerFigures(name, job.name, str(case), job.n_particles, theirs, mine, theirs / mine)

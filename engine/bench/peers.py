@@ -24,7 +24,7 @@ from engine.kernels.fourier import indices
 from engine.kernels.wedge import measured
 
 NOT_INSTALLED = "not installed"
-LARGEST_BOX_PX = 96
+LARGEST_FOR_PEERS_PX = 96
 """Above this side a peer takes seconds per orientation and is left out."""
 
 PIXEL_SIZE_A = 2.0
@@ -107,9 +107,14 @@ def relion_seconds(program: str, scene: Scene, job: Job) -> float | str:
         except OSError as problem:
             return str(problem)
         if done.returncode != 0:
-            lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-            return f"failed: {lines[0].strip() if lines else f'exit code {done.returncode}'}"
+            return f"failed: {_complaint(done.stdout + done.stderr) or f'exit code {done.returncode}'}"
         return (_children_s() - before) / job.n_particles
+
+
+def _complaint(text: str) -> str:
+    """What RELION says after its last ERROR."""
+    lines = [line.partition("ERROR:")[2].strip() for line in text.splitlines() if "ERROR:" in line]
+    return next((line for line in reversed(lines) if line), "")
 
 
 def _children_s() -> float:
@@ -125,7 +130,7 @@ def _relion_options(scene: Scene, job: Job) -> Sequence[str]:
     resolution_A = box_A / scene.case.lowpass_fpx
     options = {
         "--i": "particles.star",
-        "--o": "run",
+        "--o": "./run",
         "--ref": "reference.mrc",
         "--iter": 1,
         "--ini_high": resolution_A,
@@ -169,6 +174,7 @@ def _write_particles(scene: Scene, job: Job, folder: Path) -> None:
     columns |= zip(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"), angles.T, strict=True)
     shifts_A = -scene.shifts_xyz_px[:count] * PIXEL_SIZE_A
     columns |= zip(("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst"), shifts_A.T, strict=True)
+    columns |= {f"rlnCoordinate{axis}": np.zeros(count) for axis in "XYZ"}
     optics: dict[str, Column] = {
         "rlnOpticsGroup": [1],
         "rlnOpticsGroupName": ["one"],

@@ -348,9 +348,7 @@ def bench(
         list[str] | None,
         typer.Option(metavar="BOX/LOW/WINDOW", help="Time this instead, as in 64/20/9. May be repeated."),
     ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, help="How many threads are compared with one; 1 leaves that out.")
-    ] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="How many threads are compared with one; 1 leaves that out.")] = 2,
     json: Json = False,
 ) -> None:
     """Time the engine against naive engines, other programs and the machine; about two minutes."""

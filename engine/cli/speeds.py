@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.bench.measure import Bench, CaseFigures, PeerFigures, Scaled, WholeParticle
+from engine.bench.figures import Bench, CaseFigures, PeerFigures, Scaled, WholeParticle
 from engine.cli import show
 
 
