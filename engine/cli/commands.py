@@ -343,3 +343,27 @@ def schema(
 
     for path in write(folder):
         typer.echo(show.short(path))
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Small boxes and few rounds: seconds.")] = False,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BOX/LOW/WINDOW", help="Time this instead, as in 64/20/9. May be repeated."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="How many threads are compared with one; 1 leaves that out.")] = 2,
+    json: Json = False,
+) -> None:
+    """Time the engine against naive engines, other programs and the machine; about two minutes."""
+    from engine.bench.cases import case_of
+    from engine.bench.measure import bench
+
+    tell = (lambda text: None) if json else show.complain
+    found = bench([case_of(text) for text in case or ()], is_quick=quick, n_threads=threads, tell=tell)
+    if json:
+        show.json_text(found)
+    else:
+        from engine.cli.speeds import print_bench
+
+        print_bench(found)

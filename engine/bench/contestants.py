@@ -1,0 +1,191 @@
+"""The one place where the engine's own code is called: the kernel's search, a whole particle, and the naive engines.
+
+Another search of the engine joins as one more `Contestant` of `searches`, with the operations its orientation takes.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from engine.bench.cases import HIGHPASS_FPX, WEDGE, Case, Scene
+from engine.bench.clock import Contestant
+from engine.bench.naive import Problem, globally_normalised, locally_normalised, problem
+from engine.kernels import average, correlate, quick
+from engine.kernels.fourier import spectrum
+from engine.kernels.mask import support_px
+from engine.kinds.alignment.iterate import search_plan
+from engine.kinds.alignment.particle import Matter, Plan, align_one, prepared
+from engine.kinds.alignment.polish import Pose
+from engine.kinds.alignment.region import Region
+from engine.kinds.form import Azimuth, Bandpass, Cone, Round, Shifts
+
+KERNEL, LOCAL, GLOBAL, SGEMM = "kernel", "naive, local norm", "naive, global norm", "sgemm"
+
+START_ERROR_DEG = 4.0
+"""How far at most a whole particle starts from its true orientation, about each axis."""
+
+FLOPS_A_POINT = 66
+"""Additions and multiplications that sample the reference at a frequency: turning it 15, fractions and weights 10,
+the complex value between eight neighbours 30, the norm 5, the product 6."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """A scene and what the engine prepares once for it."""
+
+    scene: Scene
+    matter: Matter
+    support_px: float
+
+    @property
+    def case(self) -> Case:
+        return self.scene.case
+
+    @property
+    def band(self) -> correlate.Band:
+        return self.matter.bands[WEDGE]
+
+    def with_window(self, window: int) -> Arena:
+        """The same scene with another number of shifts to a side."""
+        return replace(self, scene=replace(self.scene, case=replace(self.case, window=window)))
+
+
+def arena(scene: Scene) -> Arena:
+    """The spectra of the reference, the band, the small mask."""
+    matter = prepared(scene.reference, scene.mask, [WEDGE], HIGHPASS_FPX, scene.case.lowpass_fpx)
+    return Arena(scene, matter, support_px(scene.mask))
+
+
+def local_plan(cone_deg: float, azimuth_deg: float, step_deg: float, lowpass_fpx: float) -> Plan:
+    """The fast search of these full apertures."""
+    cone = Cone(range_deg=cone_deg, step_deg=step_deg)
+    azimuth = Azimuth(range_deg=azimuth_deg, step_deg=step_deg)
+    return search_plan(Round(cone=cone, azimuth=azimuth, bandpass=Bandpass(lowpass_fpx=lowpass_fpx)))
+
+
+def kernel(where: Arena, n_rotations: int, name: str = KERNEL) -> Contestant:
+    """The search of one particle over the whole window for each of so many rotations."""
+    selection = where.band
+    samples = np.ones((where.case.window,) * 3, dtype=bool)
+    window = correlate.window(selection, correlate.shift_step_px(selection), samples)
+    particle, energy = correlate.weighted(selection, spectrum(where.scene.particles[0]))
+    rotations = near(where.scene.rotations[0], n_rotations)
+
+    def run() -> Any:
+        return quick.search(where.matter.template, selection, particle, energy, rotations, window)
+
+    return Contestant(name, run, n_rotations, flops_an_orientation(where))
+
+
+def searches(where: Arena, n_rotations: int) -> list[Contestant]:
+    """The engine's ways to score the same rotations, the kernel first."""
+    return [kernel(where, n_rotations)]
+
+
+def near(rotation: np.ndarray, n: int, most_deg: float = 12.0) -> np.ndarray:
+    """(n, 3, 3) rotations, the first being the given one, the others up to most_deg from it about each axis."""
+    vectors = np.random.default_rng(11).uniform(-most_deg, most_deg, size=(n, 3))
+    vectors[0] = 0
+    return np.asarray(rotation @ Rotation.from_rotvec(np.radians(vectors)).as_matrix())
+
+
+def flops_an_orientation(where: Arena) -> float:
+    """Additions and multiplications that an orientation needs in the kernel's way of computing.
+
+    Sampling; then sums along kx and ky for half of the shifts, cosine and sine apart, the other half being their mirror
+    images; then kz, of which only the real part is wanted. What is padded or recomputed does not count.
+    """
+    size = where.case.window
+    half = size // 2 + 1
+    planes, spans = where.band.planes.astype(np.float64), where.band.spans
+    along_x = 8.0 * half * (spans[..., 1] - spans[..., 0]).sum()
+    along_y = 12 * half * size * planes[:, 3].sum()
+    along_z = 4.0 * size**3 * len(planes)
+    return float(FLOPS_A_POINT * planes[:, 2].sum() + along_x + along_y + along_z)
+
+
+def naive_engines(where: Arena, n_rotations: int) -> list[Contestant]:
+    """The two naive engines on the same particle, in a window that reaches equally far in whole pixels."""
+    scene = where.scene
+    band = HIGHPASS_FPX, where.case.lowpass_fpx
+    reach = max(1, int(where.case.reach_px))
+    task = problem(scene.particles[0], scene.reference, scene.mask, WEDGE, band, reach)
+    rotations = near(scene.rotations[0], n_rotations)
+
+    def all_of(engine: Any, task: Problem) -> Any:
+        return lambda: [engine(task, rotation) for rotation in rotations]
+
+    return [
+        Contestant(LOCAL, all_of(locally_normalised, task), n_rotations),
+        Contestant(GLOBAL, all_of(globally_normalised, task), n_rotations),
+    ]
+
+
+@dataclass(eq=False)
+class Whole:
+    """Whole particles, as an iteration does them: transform, search, polish and exact cc; then the sum of them all.
+
+    For the sum each is normalised under the turned mask and transformed again. parts_s collects the seconds of the three
+    parts, a particle's share of every call.
+    """
+
+    where: Arena
+    plan: Plan
+    n_particles: int = 1
+
+    def __post_init__(self) -> None:
+        self.parts_s: list[tuple[float, float, float]] = []
+
+    def __call__(self) -> list[Pose]:
+        transform_s, align_s, poses = 0.0, 0.0, []
+        for number in range(self.n_particles):
+            start = time.process_time()
+            half_spectrum = spectrum(self.where.scene.particles[number])
+            between = time.process_time()
+            poses.append(aligned(self.where, self.plan, half_spectrum, number))
+            transform_s, align_s = transform_s + between - start, align_s + time.process_time() - between
+        start = time.process_time()
+        average.sum_of(self.where.case.box_px, (self._placed(number, pose) for number, pose in enumerate(poses)))
+        sum_s = time.process_time() - start
+        self.parts_s.append((transform_s / len(poses), align_s / len(poses), sum_s / len(poses)))
+        return poses
+
+    def _placed(self, number: int, pose: Pose) -> average.Placed:
+        box, mask = self.where.scene.particles[number], self.where.scene.mask
+        pose_in_box = pose.rotation, pose.shift_xyz_px
+        mean, deviation = quick.mean_and_deviation(box, mask, *pose_in_box, self.where.support_px)
+        return average.Placed(spectrum((box - mean) / deviation), WEDGE, *pose_in_box)
+
+
+def aligned(where: Arena, plan: Plan, half_spectrum: Any, number: int = 0) -> Pose:
+    """The pose found for a particle that starts a few degrees and up to half the window from the truth."""
+    start = near(where.scene.rotations[number], 2, START_ERROR_DEG)[1]
+    limits = Shifts(limits_xyz_px=(where.case.reach_px,) * 3, frame="box")
+    region = Region(np.zeros(3), start, limits, where.case.box_px)
+    return align_one(half_spectrum, where.matter, WEDGE, start, np.zeros(3), region, plan)
+
+
+def memory_of_one(scene: Scene, plan: Plan) -> int:
+    """The most bytes held in arrays while the engine prepares a reference and does one whole particle.
+
+    Not counted: the scene itself, and what the engine keeps between particles once it has done one.
+    """
+    tracemalloc.start()
+    try:
+        Whole(arena(scene), plan)()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def matrix_product(side: int = 1024) -> Contestant:
+    """A product of square float32 matrices, counted in operations: what the machine can do at best."""
+    a, b = np.random.default_rng(0).standard_normal((2, side, side), dtype=np.float32)
+    out = np.empty_like(a)
+    return Contestant(SGEMM, lambda: np.matmul(a, b, out=out), 2.0 * side**3)
