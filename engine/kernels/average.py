@@ -38,7 +38,7 @@ def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
 
 
 @lru_cache(maxsize=16)
-def _frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def measured_frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Measured frequencies k (3, n) below Nyquist, their places in a half spectrum, and 1/2 for those stored twice."""
     k = half_frequencies(box_px)
     reach = (box_px - 1) // 2
@@ -56,8 +56,12 @@ def inserted(
     half_spectrum: the particle's, phases about the box centre. Trilinear insertion.
     """
     xp = namespace(half_spectrum)
+    if xp is not np:
+        from engine.kernels import cuda
+
+        return cuda.inserted(total, half_spectrum, wedge, rotation, shift_xyz_px)
     n = half_spectrum.shape[0]
-    k, places, once = (xp.asarray(part) for part in _frequencies(n, wedge))
+    k, places, once = (xp.asarray(part) for part in measured_frequencies(n, wedge))
     turn = xp.asarray(np.asarray(shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
     values = half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
     x, y, z = xp.asarray(np.asarray(rotation).T, dtype=xp.float32) @ k

@@ -24,6 +24,9 @@ from engine.kernels.wedge import Wedge, measured
 POINTS_AT_ONCE = 1 << 16
 """Frequencies sampled in one go: what a core's cache holds of the intermediate arrays."""
 
+SECOND = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+"""Pairs of axes, in the order in which second derivatives are given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -161,7 +164,9 @@ def search(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`best_of_each` by the quickest means for where the particle lives; the compiler is loaded when first needed."""
     if namespace(particle) is not np:
-        return best_of_each(table, selection, particle, energy, rotations, where)
+        from engine.kernels import cuda
+
+        return cuda.best_of_each(table, selection, particle, energy, rotations, where)
     from engine.kernels import compiled
 
     return compiled.best_of_each(table, selection, particle, energy, rotations, where)
@@ -181,6 +186,43 @@ def best_of_each(
         highest.append(flat.max(axis=1))
         places.append(flat.argmax(axis=1))
     return to_host(xp.concatenate(highest)), to_host(xp.concatenate(places))
+
+
+def ascent(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
+    """`slopes` by the quickest means for where the particle lives."""
+    if namespace(particle) is not np:
+        from engine.kernels import cuda
+
+        return cuda.slopes(table, selection, particle, energy, rotations)
+    return slopes(table, selection, particle, energy, rotations)
+
+
+def slopes(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
+    """CC of each rotation at the particle's origin of shifts, and how it changes with the shift: (k, 10) float64.
+
+    Columns: CC; its derivatives by x, y, z, per px; its second derivatives by xx, yy, zz, xy, xz, yz.
+    """
+    xp = namespace(particle)
+    turned = on_device(particle, rotations)
+    k = selection.k_xyz.astype(xp.float64)
+    second = xp.stack([xp.ones_like(k[0]), *(k[a] * k[b] for a, b in SECOND)], axis=1)
+    at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
+    moments, norms = np.empty((len(turned), 10)), np.empty(len(turned))
+    for first in range(0, len(turned), at_once):
+        part = slice(first, first + at_once)
+        template = sample(table, selection.k_xyz, turned[part])
+        product = xp.conj(template) * particle
+        even, odd = product.real.astype(xp.float64) @ second, product.imag.astype(xp.float64) @ k.T
+        moments[part] = to_host(xp.concatenate([even[:, :1], odd, even[:, 1:]], axis=1))
+        norms[part] = to_host((xp.abs(template) ** 2).astype(xp.float64) @ selection.weight)
+    return scaled_moments(moments, norms, energy, selection.box_px)
+
+
+def scaled_moments(moments: np.ndarray, norms: np.ndarray, energy: float, box_px: int) -> np.ndarray:
+    """The `slopes` from sums over k of Re X, k_a Im X and k_a k_b Re X (n, 10), and sum W |F|^2 (n,)."""
+    kappa = 2 * np.pi / box_px
+    units = np.array([1.0] + [-kappa] * 3 + [-(kappa**2)] * 6)
+    return moments * units / np.sqrt(np.maximum(norms * energy, np.finfo(np.float32).tiny))[:, None]
 
 
 def correlation_maps(
