@@ -59,7 +59,9 @@ def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
 def sum_of(box_px: int, particles: Iterable[Placed], xp: Any = np) -> FourierSum:
     """The sum of a few particles, where xp's arrays live; on the host in single precision: for some dozens of them."""
     if xp is not np:
-        return reduce(inserted, particles, empty_sum(box_px, xp))
+        from engine.kernels import cuda
+
+        return reduce(cuda.inserted, particles, empty_sum(box_px, xp))
     from engine.kernels import compiled
 
     sums = compiled.empty((box_px - 1) // 2)
@@ -72,13 +74,13 @@ def sum_of(box_px: int, particles: Iterable[Placed], xp: Any = np) -> FourierSum
 @lru_cache(maxsize=256)
 def measured_rows(box_px: int, wedge: Wedge) -> np.ndarray:
     """The measured frequencies below Nyquist in runs along kx: (m, 4) int32, kz, ky, the first kx, how many."""
-    kx, ky, kz = _frequencies.__wrapped__(box_px, wedge)[0].astype(np.int32)
+    kx, ky, kz = measured_frequencies.__wrapped__(box_px, wedge)[0].astype(np.int32)
     starts = np.flatnonzero(np.r_[True, (np.diff(kz) != 0) | (np.diff(ky) != 0) | (np.diff(kx) != 1)])
     return np.column_stack([kz[starts], ky[starts], kx[starts], np.diff(np.r_[starts, len(kx)])]).astype(np.int32)
 
 
 @lru_cache(maxsize=4)
-def _frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
+def measured_frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
     """Measured frequencies k (3, n) below Nyquist, and their places in a half spectrum."""
     k = half_frequencies(box_px)
     reach = (box_px - 1) // 2
@@ -91,7 +93,7 @@ def inserted(total: FourierSum, particle: Placed) -> FourierSum:
     """The sum with one more particle: trilinear insertion by array code, on any device."""
     xp = namespace(particle.half_spectrum)
     n = particle.half_spectrum.shape[0]
-    k, places = (xp.asarray(part) for part in _frequencies(n, particle.wedge))
+    k, places = (xp.asarray(part) for part in measured_frequencies(n, particle.wedge))
     once = xp.where(k[0] == 0, xp.float32(0.5), xp.float32(1))
     turn = xp.asarray(np.asarray(particle.shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
     values = particle.half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)

@@ -24,6 +24,9 @@ from engine.kernels.wedge import Wedge, measured
 POINTS_AT_ONCE = 1 << 16
 """Frequencies sampled in one go: what a core's cache holds of the intermediate arrays."""
 
+SECOND = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+"""Pairs of axes, in the order in which second derivatives are given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -136,12 +139,18 @@ def shifted(selection: Band, weighted_particle: Any, shift_xyz_px: np.ndarray) -
     return weighted_particle * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
 
 
+def on_device(particle: Any, rotations: np.ndarray) -> Any:
+    """The rotations as float32 where the particle lives."""
+    xp = namespace(particle)
+    return xp.asarray(rotations, dtype=xp.float32)
+
+
 def best_of_each(
     table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
 ) -> tuple[np.ndarray, np.ndarray]:
     """The highest CC of each rotation among the allowed samples, (k,) float32, and its flat place in the window (k,)."""
     xp = namespace(particle)
-    turned = xp.asarray(rotations, dtype=xp.float32)
+    turned = on_device(particle, rotations)
     at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
     highest, places = [], []
     for first in range(0, len(turned), at_once):
@@ -153,25 +162,32 @@ def best_of_each(
 
 
 def slopes(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
-    """CC and its derivatives by the shift in px, where particle has its origin: (k, 10) float64 on the host.
+    """CC of each rotation at the particle's origin of shifts, and how it changes with the shift: (k, 10) float64.
 
-    In order: CC; along x, y, z; twice along x, y, z; along x and y, x and z, y and z. With X = conj(F) W p and
+    Columns: CC; its derivatives by x, y, z, per px; its second derivatives by xx, yy, zz, xy, xz, yz. With X = conj(F) W p and
     q = 2 pi k / n they are sums of Re X, -q Im X and -q q' Re X, over the norm of the CC.
     """
     xp = namespace(particle)
-    q = selection.k_xyz * xp.float32(2 * np.pi / selection.box_px)
-    second = xp.stack([q[0] * q[0], q[1] * q[1], q[2] * q[2], q[0] * q[1], q[0] * q[2], q[1] * q[2]])
+    turned = on_device(particle, rotations)
+    k = selection.k_xyz.astype(xp.float64)
+    second = xp.stack([xp.ones_like(k[0]), *(k[a] * k[b] for a, b in SECOND)], axis=1)
     at_once = max(1, POINTS_AT_ONCE // max(1, particle.shape[0]))
-    found = []
-    for first in range(0, len(rotations), at_once):
-        turned = xp.asarray(rotations[first : first + at_once], dtype=xp.float32)
-        template = sample(table, selection.k_xyz, turned)
-        norm = (selection.weight * (template.real**2 + template.imag**2)).sum(axis=1, dtype=xp.float64)
+    moments, norms = np.empty((len(turned), 10)), np.empty(len(turned))
+    for first in range(0, len(turned), at_once):
+        part = slice(first, first + at_once)
+        template = sample(table, selection.k_xyz, turned[part])
         product = xp.conj(template) * particle
-        height = product.real.sum(axis=1, dtype=xp.float64)[:, None]
-        sums = xp.concatenate([height, -(product.imag @ q.T), -(product.real @ second.T)], axis=1)
-        found.append(sums / xp.sqrt(xp.maximum(norm * energy, np.finfo(np.float32).tiny))[:, None])
-    return to_host(xp.concatenate(found))
+        even, odd = product.real.astype(xp.float64) @ second, product.imag.astype(xp.float64) @ k.T
+        moments[part] = to_host(xp.concatenate([even[:, :1], odd, even[:, 1:]], axis=1))
+        norms[part] = to_host((xp.abs(template) ** 2).astype(xp.float64) @ selection.weight)
+    return scaled_moments(moments, norms, energy, selection.box_px)
+
+
+def scaled_moments(moments: np.ndarray, norms: np.ndarray, energy: float, box_px: int) -> np.ndarray:
+    """The `slopes` from sums over k of Re X, k_a Im X and k_a k_b Re X (n, 10), and sum W |F|^2 (n,)."""
+    kappa = 2 * np.pi / box_px
+    units = np.array([1.0] + [-kappa] * 3 + [-(kappa**2)] * 6)
+    return moments * units / np.sqrt(np.maximum(norms * energy, np.finfo(np.float32).tiny))[:, None]
 
 
 def correlation_maps(

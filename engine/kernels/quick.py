@@ -1,4 +1,4 @@
-"""The quickest way to do a thing where its arrays live: compiled loops on the CPU, array code elsewhere.
+"""The quickest way to do a thing where its arrays live: compiled loops on the CPU, CUDA kernels on a GPU.
 
 Each function has a twin of array code, named in its docstring, that gives the same. The compiler is loaded at the first use.
 """
@@ -24,17 +24,21 @@ def search(
     table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
 ) -> tuple[np.ndarray, np.ndarray]:
     """`correlate.best_of_each`: the highest CC of each rotation, and its place in the window."""
-    return _module(particle, correlate).best_of_each(table, selection, particle, energy, rotations, where)
+    return _compiled_or_cuda(particle).best_of_each(table, selection, particle, energy, rotations, where)
 
 
 def slopes(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
     """`correlate.slopes`: CC and its derivatives by the shift, for each rotation."""
-    return _module(particle, correlate).slopes(table, selection, particle, energy, rotations)
+    return _compiled_or_cuda(particle).slopes(table, selection, particle, energy, rotations)
 
 
 def shifted(selection: Band, particle: Any, shift_xyz_px: np.ndarray) -> Any:
     """`correlate.shifted`: a particle's coefficients with another origin of shifts."""
-    return _module(particle, correlate).shifted(selection, particle, shift_xyz_px)
+    if namespace(particle) is not np:
+        return correlate.shifted(selection, particle, shift_xyz_px)
+    from engine.kernels import compiled
+
+    return compiled.shifted(selection, particle, shift_xyz_px)
 
 
 def turned(volume: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
@@ -68,10 +72,12 @@ def ready(slow: Callable[[], None]) -> None:
         warming.result()
 
 
-def _module(array: Any, twins: Any) -> Any:
-    """The compiled loops for an array of the host, its twins elsewhere."""
-    if namespace(array) is not np:
-        return twins
-    from engine.kernels import compiled
+def _compiled_or_cuda(array: Any) -> Any:
+    """The module of loops for where the array lives."""
+    if namespace(array) is np:
+        from engine.kernels import compiled
 
-    return compiled
+        return compiled
+    from engine.kernels import cuda
+
+    return cuda

@@ -6,7 +6,7 @@ import pytest
 
 from engine.devices import Work, to_host, visible_gpus
 from engine.geometry import euler
-from engine.kernels import average, blobs, correlate, exact, fourier, mask, reference
+from engine.kernels import average, blobs, correlate, cuda, exact, fourier, mask, quick, reference
 from engine.kernels.peak import best_pose
 from engine.kernels.rotate import moved
 from engine.kernels.wedge import Wedge
@@ -66,6 +66,64 @@ def test_scores_and_the_exact_cc_agree(gpu):
         results.append((peak.rotation, peak.cc, *peak.shift_xyz_px, cc))
     assert results[0][0] == results[1][0]
     np.testing.assert_allclose(results[1], results[0], atol=1e-3)
+
+
+def score(work, n, low, sides, n_rotations=300):
+    """What the score takes: table, band, particle, energy, rotations, and a window with holes; noise against noise."""
+    generator = np.random.default_rng(n)
+    volume, box = (work.array(part) for part in generator.normal(size=(2, n, n, n)).astype(np.float32))
+    selection = correlate.band(n, 2, low, WEDGE, correlate.namespace(volume))
+    table = reference.spectrum_table(volume, selection.reach)
+    weighted, energy = correlate.weighted(selection, fourier.spectrum(box))
+    allowed = generator.uniform(size=sides) < 0.7
+    allowed[tuple(side // 2 for side in sides)] = True
+    rotations = euler.matrices(euler.random(n_rotations, generator))
+    return table, selection, weighted, energy, rotations, correlate.window(selection, 1.3, allowed)
+
+
+SEARCHES = [(32, 9, (5, 7, 9)), (48, 14, (9, 9, 9)), (33, 6, (1, 3, 1)), (64, 20, (15, 15, 15)), (24, 8, (31, 31, 31))]
+
+
+@pytest.mark.parametrize(("n", "low", "sides"), SEARCHES)
+def test_the_cuda_search_equals_the_array_search(gpu, n, low, sides):
+    host, device = (score(work, n, low, sides) for work in (Work(), gpu))
+    slow_cc, slow_place = correlate.best_of_each(*host)
+    for search, tolerance in ((cuda.best_of_each, 1e-5), (quick.search, 1e-5), (cuda.screened, 1e-4)):
+        cc, place = search(*device)
+        np.testing.assert_allclose(cc, slow_cc, atol=tolerance)
+        assert (place == slow_place).mean() > 0.97  # equal but for ties within rounding
+
+
+def test_a_window_too_large_for_a_block_is_searched_by_array_code(gpu):
+    host, device = (score(work, 24, 6, (3, 3, 33), 5) for work in (Work(), gpu))
+    np.testing.assert_allclose(cuda.best_of_each(*device)[0], correlate.best_of_each(*host)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "low"), [(32, 9), (64, 20)])
+def test_the_cuda_slopes_equal_the_array_slopes(gpu, n, low):
+    host, device = (score(work, n, low, (1, 1, 1), 20)[:5] for work in (Work(), gpu))
+    slow = correlate.slopes(*host)
+    size = np.abs(slow).max(axis=0)
+    for slopes in (cuda.slopes, correlate.slopes, quick.slopes):
+        np.testing.assert_allclose(slopes(*device) / size, slow / size, atol=2e-5)
+
+
+def test_the_cuda_kernels_give_the_same_bits_again(gpu):
+    asked = score(gpu, 48, 14, (9, 9, 9))
+    half = fourier.spectrum(gpu.array(OBJECT))
+    xp = correlate.namespace(half)
+
+    def everything():
+        total = average.empty_sum(N, xp)
+        for shift in ([1.0, 0, 2], [0.3, -2, 1]):
+            total = cuda.inserted(total, average.Placed(half, WEDGE, ROTATION, np.array(shift)))
+        results = *cuda.best_of_each(*asked), cuda.slopes(*asked[:5]), total.values, total.weights
+        return [to_host(part) for part in results]
+
+    first = everything()
+    for _ in range(5):
+        for one, other in zip(first, everything(), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_inserted_sums_agree(gpu):
