@@ -103,8 +103,8 @@ def flops_an_orientation(where: Arena) -> float:
     """
     size = where.case.window
     half = size // 2 + 1
-    planes, spans = where.band.planes.astype(np.float64), where.band.spans
-    along_x = 8.0 * half * (spans[..., 1] - spans[..., 0]).sum()
+    planes = where.band.planes.astype(np.float64)
+    along_x = 8.0 * half * planes[:, 2].sum()
     along_y = 12 * half * size * planes[:, 3].sum()
     along_z = 4.0 * size**3 * len(planes)
     return float(FLOPS_A_POINT * planes[:, 2].sum() + along_x + along_y + along_z)

@@ -34,8 +34,8 @@ class Band:
 
     k_xyz (3, n) float32, in ascending order of kz; amplitude (n,) is the bandpass b; weight (n,) is W = h b^2; voxel (n,) is
     the place in a half spectrum of the box, cell (n,) the place in a dense (2 reach + 1, 2 reach + 1, reach + 1) block.
-    On the host, one entry for each kz that occurs: planes has kz, its first point, how many there are, the largest |ky|, and
-    the size of a plane of the block; spans (., 2 reach + 1, 2) the first kx and the one after the last at each ky.
+    On the host: planes, one row for each kz that occurs: kz, its first point, how many there are, the largest |ky|, its first
+    run and how many there are; runs, neighbours along kx: ky, the first kx, the first point, how many.
     """
 
     box_px: int
@@ -46,7 +46,7 @@ class Band:
     voxel: Any
     cell: Any
     planes: np.ndarray
-    spans: np.ndarray
+    runs: np.ndarray
 
 
 def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp: Any = np) -> Band:
@@ -68,23 +68,20 @@ def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp:
         xp.asarray(multiplicity * chosen**2),
         xp.asarray(voxel),
         xp.asarray(np.flatnonzero(inside.ravel())),
-        *_planes(k, reach),
+        *_planes(k),
     )
 
 
-def _planes(k: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """`Band.planes` and `Band.spans` of frequencies (3, n) in ascending order of kz."""
+def _planes(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`Band.planes` and `Band.runs` of frequencies (3, n) in ascending order of kz, ky, kx."""
     kx, ky, kz = k
+    starts = np.flatnonzero(np.r_[True, (np.diff(kz) != 0) | (np.diff(ky) != 0) | (np.diff(kx) != 1)])
+    runs = np.column_stack([ky[starts], kx[starts], starts, np.diff(np.r_[starts, len(kx)])])
     heights, first, count = np.unique(kz, return_index=True, return_counts=True)
     reach_y = np.maximum.reduceat(np.abs(ky), first)
-    size = np.full(len(heights), (2 * reach + 1) * (reach + 1))
-    spans = np.zeros((len(heights), 2 * reach + 1, 2), dtype=np.int64)
-    spans[..., 0] = reach + 1
-    at = (np.repeat(np.arange(len(heights)), count), ky + reach)
-    np.minimum.at(spans[..., 0], at, kx)
-    np.maximum.at(spans[..., 1], at, kx + 1)
-    spans[spans[..., 1] == 0] = 0
-    return np.column_stack([heights, first, count, reach_y, size]).astype(np.int64), spans
+    first_run, n_runs = np.unique(kz[starts], return_index=True, return_counts=True)[1:]
+    planes = np.column_stack([heights, first, count, reach_y, first_run, n_runs])
+    return planes.astype(np.int64), runs.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

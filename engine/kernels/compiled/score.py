@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.kernels.compiled.vector import COLUMNS, LANES, column_sums, compiled, row_sums, trilinear
+from engine.kernels.compiled.vector import COLUMNS, LANES, add_row_sums, column_sums, compiled, trilinear
 
 ONE = np.uint64(1)
 
@@ -79,7 +79,7 @@ def _table(table: Any) -> tuple[Any, ...]:
 
 
 def _band(selection: Any) -> tuple[Any, ...]:
-    return (selection.k_xyz, selection.weight, selection.cell, selection.planes, selection.spans, selection.reach)
+    return (selection.k_xyz, selection.weight, selection.planes, selection.runs, selection.reach)
 
 
 def _padded(n: int, multiple: int) -> int:
@@ -112,7 +112,7 @@ def _slots(allowed: np.ndarray, n_x: int, n_y: int) -> tuple[np.ndarray, np.ndar
 def _search(table, band, particle, energy, rotations, phases, slots, best_cc, best_place):
     """Fills best_cc and best_place, one entry a rotation (given times the table's scale)."""
     row_phases, cos_y, sin_y, cos_z, sin_z = phases
-    planes, reach = band[3], band[5]
+    planes, reach = band[2], band[4]
     n_blocks, n_y, n_z = row_phases.shape[0] // ((reach + 1) * LANES), cos_y.shape[0] // (reach + 1), cos_z.shape[1]
     stride = n_blocks * 2 * LANES
     points = _points(planes)
@@ -125,7 +125,7 @@ def _search(table, band, particle, energy, rotations, phases, slots, best_cc, be
         norm = 0.0
         for plane in range(planes.shape[0]):
             norm += _products(table, band, particle, rotations[number], plane, points)
-            _sum_rows(points[5], band, plane, row_phases, rows)
+            _sum_rows(points[3], band, plane, row_phases, rows)
             for block in range(n_blocks):
                 middle = reach * stride + block * 2 * LANES
                 for t in range(0, n_y, COLUMNS):
@@ -140,28 +140,26 @@ def _search(table, band, particle, energy, rotations, phases, slots, best_cc, be
 
 @compiled
 def _points(planes):
-    """Room for one plane: places of corners, fractions (x, y, z), signs; products; their W |reference|^2; the dense plane."""
-    most, widest = 0, 0
+    """Room for the points of one plane: places of corners, fractions (x, y, z), signs, products, their W |reference|^2."""
+    most = 0
     for plane in range(planes.shape[0]):
         most = max(most, planes[plane, 2])
-        widest = max(widest, planes[plane, 4])
     return (
         np.empty(most, np.int32),
         np.empty((3, most), np.float32),
         np.empty(most, np.float32),
         np.empty(2 * most, np.float32),
         np.empty(most + LANES, np.float32),
-        np.empty(2 * widest, np.float32),
     )
 
 
 @compiled
 def _products(table, band, particle, rotation, plane, points):
-    """Puts conj(reference) * particle on the dense plane; gives the plane's share of sum W |reference|^2."""
+    """Puts conj(reference) * particle into the room; gives the plane's share of sum W |reference|^2."""
     flat, height, width, _ = table
-    k_xyz, weight, cell, planes, _, _ = band
-    first, count, size = planes[plane, 1], planes[plane, 2], planes[plane, 4]
-    corners, fractions, signs, sampled, energies, dense = points
+    k_xyz, weight, planes, _, _ = band
+    first, count = planes[plane, 1], planes[plane, 2]
+    corners, fractions, signs, products, energies = points
     end = first + count
     k_x, k_y, k_z = k_xyz[0][first:end], k_xyz[1][first:end], k_xyz[2][first:end]
     _place_corners(table, k_x, k_y, k_z, rotation, corners, fractions, signs)
@@ -169,30 +167,21 @@ def _products(table, band, particle, rotation, plane, points):
     x, y, z = fractions[0], fractions[1], fractions[2]
     for i in range(count):
         even = np.uint64(2) * np.uint64(i)
-        sampled[even], sampled[even + ONE] = trilinear(flat, np.int64(corners[i]), row, sheet, x[i], y[i], z[i])
-    _multiply(sampled, signs, particle[2 * first : 2 * end], weight[first:end], energies)
-    dense[: 2 * size] = 0
-    _scatter(sampled.view(np.float64), cell[first:end], np.uint64(cell[first] // size * size), dense.view(np.float64))
+        products[even], products[even + ONE] = trilinear(flat, np.int64(corners[i]), row, sheet, x[i], y[i], z[i])
+    _multiply(products, signs, particle[2 * first : 2 * end], weight[first:end], energies)
     return _sum(energies, count)
 
 
 @compiled
-def _multiply(sampled, signs, particle, weight, energies):
-    """sampled becomes conj(reference) * particle; energies W |reference|^2."""
+def _multiply(products, signs, particle, weight, energies):
+    """products, so far the reference, becomes conj(reference) * particle; energies W |reference|^2."""
     for i in range(weight.shape[0]):
         even = np.uint64(2) * np.uint64(i)
-        re, im = sampled[even], sampled[even + ONE] * signs[i]
+        re, im = products[even], products[even + ONE] * signs[i]
         p_re, p_im = particle[even], particle[even + ONE]
-        sampled[even] = re * p_re + im * p_im
-        sampled[even + ONE] = re * p_im - im * p_re
+        products[even] = re * p_re + im * p_im
+        products[even + ONE] = re * p_im - im * p_re
         energies[i] = weight[i] * (re * re + im * im)
-
-
-@compiled
-def _scatter(pairs, cell, start, dense):
-    """Pairs of float32, moved as one float64 each."""
-    for i in range(cell.shape[0]):
-        dense[np.uint64(cell[i]) - start] = pairs[i]
 
 
 @compiled
@@ -234,17 +223,19 @@ def _place_corners(table, k_x, k_y, k_z, rotation, corners, fractions, signs):
 
 
 @compiled
-def _sum_rows(dense, band, plane, factors, rows):
+def _sum_rows(products, band, plane, factors, rows):
     """rows[ky]: for every block of columns the sums along kx, real then imaginary; rows that hold nothing are 0."""
-    planes, spans, reach = band[3], band[4], band[5]
+    planes, runs, reach = band[2], band[3], band[4]
     width = reach + 1
     n_blocks = factors.shape[0] // (width * LANES)
     stride = n_blocks * 2 * LANES
-    for y in range(reach - planes[plane, 3], reach + planes[plane, 3] + 1):
-        low, high = spans[plane, y, 0], spans[plane, y, 1]
+    first, last = reach - planes[plane, 3], reach + planes[plane, 3] + 1
+    rows[first * stride : last * stride] = 0
+    for run in range(planes[plane, 4], planes[plane, 4] + planes[plane, 5]):
+        kx, point, count = runs[run, 1], runs[run, 2] - planes[plane, 1], runs[run, 3]
         for block in range(n_blocks):
-            place = y * stride + block * 2 * LANES
-            row_sums(dense, y * width + low, high - low, factors, block * width + low, rows, place)
+            place = (runs[run, 0] + reach) * stride + block * 2 * LANES
+            add_row_sums(products, point, count, factors, block * width + kx, rows, place)
 
 
 @compiled
@@ -272,7 +263,7 @@ def _highest(values, slots):
 @compiled
 def _slopes(table, band, particle, energy, rotations, powers, turn, out):
     """Fills out, ten numbers a rotation (given times the table's scale)."""
-    planes, reach = band[3], band[5]
+    planes, reach = band[2], band[4]
     points = _points(planes)
     rows = np.zeros((2 * reach + 1) * 2 * LANES, np.float32)
     for number in range(rotations.shape[0]):
@@ -280,7 +271,7 @@ def _slopes(table, band, particle, energy, rotations, powers, turn, out):
         total = np.zeros(10)
         for plane in range(planes.shape[0]):
             norm += _products(table, band, particle, rotations[number], plane, points)
-            _sum_rows(points[5], band, plane, powers, rows)
+            _sum_rows(points[3], band, plane, powers, rows)
             kz = planes[plane, 0]
             for y in range(reach - planes[plane, 3], reach + planes[plane, 3] + 1):
                 ky = y - reach

@@ -144,8 +144,8 @@ def _trilinear(b: ir.IRBuilder, table: Any, given: Any, n_parts: int) -> list[An
 
 
 @intrinsic
-def row_sums(typing, data, first, count, table, row, out, place):
-    """Sums of data times exp(+i t) and exp(-i t): out from place holds their real parts, then their imaginary parts.
+def add_row_sums(typing, data, first, count, table, row, out, place):
+    """Adds sums of data times exp(+i t) and exp(-i t): out from place holds their real parts, then their imaginary parts.
 
     data: interleaved (re, im), of which count numbers from the first-th; table: (., LANES) flat, the factors of data number i
     in row + i, first LANES / 2 cosines, then as many sines. Each part holds LANES / 2 sums with + and as many with -.
@@ -158,24 +158,27 @@ def row_sums(typing, data, first, count, table, row, out, place):
         factors = _data(context, b, kinds.args[3], table)
         sums = _data(context, b, kinds.args[5], out)
         one, lanes = ir.Constant(count.type, 1), ir.Constant(count.type, LANES)
-        zero = ir.Constant(_vector(LANES), [0.0] * LANES)
-        with _Loop(b, count, [zero, zero]) as loop:
-            here = b.shl(b.add(first, loop.number), one)
-            factor = _load(b, factors, b.mul(b.add(row, loop.number), lanes), LANES)
+
+        def with_number(totals: Sequence[Any], number: Any) -> list[Any]:
+            here = b.shl(b.add(first, number), one)
+            factor = _load(b, factors, b.mul(b.add(row, number), lanes), LANES)
             parts = [b.load(b.gep(numbers, [at])) for at in (here, b.add(here, one))]
-            loop.set(
-                [
-                    _plus(b, total, _splat(b, part, LANES), factor)
-                    for total, part in zip(loop.totals, parts, strict=True)
-                ]
-            )
-        re, im = loop.totals
+            return [_plus(b, total, _splat(b, part, LANES), factor) for total, part in zip(totals, parts, strict=True)]
+
+        zero = ir.Constant(_vector(LANES), [0.0] * LANES)
+        with _Loop(b, b.ashr(count, one), [zero] * 4) as pairs:  # two sums at a time: an addition takes some cycles
+            even = b.shl(pairs.number, one)
+            pairs.set([*with_number(pairs.totals[:2], even), *with_number(pairs.totals[2:], b.add(even, one))])
+        together = [b.fadd(p, q, flags=_FLAGS) for p, q in zip(pairs.totals[:2], pairs.totals[2:], strict=True)]
+        with _Loop(b, b.and_(count, one), together) as rest:
+            rest.set(with_number(rest.totals, b.sub(count, one)))
+        re, im = rest.totals
         twice, again = [*range(LANES // 2)] * 2, [*range(LANES // 2, LANES)] * 2
         opposite = ir.Constant(_vector(LANES), [-1.0] * (LANES // 2) + [1.0] * (LANES // 2))
         turned_re = _plus(b, _part(b, re, twice), opposite, _part(b, im, again))
         turned_im = b.fsub(_part(b, im, twice), b.fmul(opposite, _part(b, re, again), flags=_FLAGS), flags=_FLAGS)
-        _store(b, turned_re, sums, place, LANES)
-        _store(b, turned_im, sums, b.add(place, lanes), LANES)
+        for at, part in ((place, turned_re), (b.add(place, lanes), turned_im)):
+            _store(b, b.fadd(_load(b, sums, at, LANES), part, flags=_FLAGS), sums, at, LANES)
         return context.get_dummy_value()
 
     return signature, generate
