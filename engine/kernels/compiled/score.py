@@ -156,20 +156,26 @@ def _points(planes):
 @compiled
 def _products(table, band, particle, rotation, plane, points):
     """Puts conj(reference) * particle into the room; gives the plane's share of sum W |reference|^2."""
-    flat, height, width, _ = table
     k_xyz, weight, planes, _, _ = band
     first, count = planes[plane, 1], planes[plane, 2]
     corners, fractions, signs, products, energies = points
     end = first + count
     k_x, k_y, k_z = k_xyz[0][first:end], k_xyz[1][first:end], k_xyz[2][first:end]
     _place_corners(table, k_x, k_y, k_z, rotation, corners, fractions, signs)
-    row, sheet = np.int64(2 * width), np.int64(2 * width * height)
-    x, y, z = fractions[0], fractions[1], fractions[2]
-    for i in range(count):
-        even = np.uint64(2) * np.uint64(i)
-        products[even], products[even + ONE] = trilinear(flat, np.int64(corners[i]), row, sheet, x[i], y[i], z[i])
+    _sample(table, corners[:count], fractions, products)
     _multiply(products, signs, particle[2 * first : 2 * end], weight[first:end], energies)
     return _sum(energies, count)
+
+
+@compiled
+def _sample(table, corners, fractions, sampled):
+    """The reference at these places of the table, before its sign."""
+    flat, height, width, _ = table
+    row, sheet = np.int64(2 * width), np.int64(2 * width * height)
+    x, y, z = fractions[0], fractions[1], fractions[2]
+    for i in range(corners.shape[0]):
+        even = np.uint64(2) * np.uint64(i)
+        sampled[even], sampled[even + ONE] = trilinear(flat, np.int64(corners[i]), row, sheet, x[i], y[i], z[i])
 
 
 @compiled
