@@ -15,7 +15,7 @@ from engine.address import Address
 from engine.data import ParticleFacts
 from engine.devices import chosen_gpus
 from engine.kernels import average
-from engine.kernels.fourier import spectrum
+from engine.kernels.fourier import spectrum_block
 from engine.kernels.wedge import Wedge
 from engine.look import FileLook
 from engine.plan import locate, plan
@@ -126,7 +126,9 @@ def seconds_per_average(box_px: int) -> float:
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     total = average.empty_sum(box_px)
     wedge = Wedge(1, (-60, 60))
-    return 2 * _seconds(lambda: average.inserted(total, spectrum(noise), wedge, np.eye(3), np.zeros(3)))
+    return 2 * _seconds(
+        lambda: average.inserted(total, spectrum_block(noise, (box_px - 1) // 2), wedge, np.eye(3), np.zeros(3))
+    )
 
 
 def _seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace
-from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
+from engine.kernels.fourier import block, block_frequencies, from_spectrum, half_frequencies, spectrum, spread
 from engine.kernels.wedge import Wedge, measured
 
 FLOOR = 1e-3
@@ -38,28 +38,26 @@ def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
 
 
 @lru_cache(maxsize=16)
-def _frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Measured frequencies k (3, n) below Nyquist, their places in a half spectrum, and 1/2 for those stored twice."""
-    k = half_frequencies(box_px)
-    reach = (box_px - 1) // 2
-    inside = ((k**2).sum(axis=-1) <= reach**2) & measured(k, wedge)
-    places = np.flatnonzero(inside)
-    chosen = k.reshape(-1, 3)[places].T
-    return np.ascontiguousarray(chosen), places, np.where(chosen[0] == 0, 0.5, 1.0).astype(np.float32)
+def _frequencies(reach: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measured frequencies k (3, n) within the reach, their places in a block, and 1/2 for those stored twice."""
+    k = block_frequencies(reach).astype(np.float32)
+    places = np.flatnonzero(((k**2).sum(axis=0) <= reach**2) & measured(k.T, wedge))
+    return k[:, places], places, np.where(k[0, places] == 0, 0.5, 1.0).astype(np.float32)
 
 
 def inserted(
-    total: FourierSum, half_spectrum: Any, wedge: Wedge, rotation: np.ndarray, shift_xyz_px: np.ndarray
+    total: FourierSum, particle: Any, wedge: Wedge, rotation: np.ndarray, shift_xyz_px: np.ndarray
 ) -> FourierSum:
-    """The sum with one more particle, whose pose is (rotation template to particle, shift in px).
+    """The sum with one more particle, whose pose is (rotation template to particle, shift in px of the sum's box).
 
-    half_spectrum: the particle's, phases about the box centre. Trilinear insertion.
+    particle: the block of its coefficients (see `fourier.block`), of any reach below Nyquist of the sum's box.
+    Trilinear insertion.
     """
-    xp = namespace(half_spectrum)
-    n = half_spectrum.shape[0]
-    k, places, once = (xp.asarray(part) for part in _frequencies(n, wedge))
+    xp = namespace(particle)
+    n = total.values.shape[0]
+    k, places, once = (xp.asarray(part) for part in _frequencies(particle.shape[-1] - 1, wedge))
     turn = xp.asarray(np.asarray(shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
-    values = half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
+    values = particle.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
     x, y, z = xp.asarray(np.asarray(rotation).T, dtype=xp.float32) @ k
     sign = xp.where(x < 0, xp.float32(-1), xp.float32(1))
     x, y, z = x * sign, y * sign, z * sign
@@ -92,6 +90,20 @@ def completed(total: FourierSum) -> FourierSum:
     values[:, :, 0] += namespace(values).conj(_opposite(total.values[:, :, 0]))
     weights[:, :, 0] += _opposite(total.weights[:, :, 0])
     return FourierSum(values, weights)
+
+
+def enlarged(total: FourierSum, reach: int, box_px: int) -> FourierSum:
+    """A `completed` sum as that of a larger box: nothing beyond the reach, where particles gave only interpolation's tails."""
+    xp = namespace(total.values)
+    kx, ky, kz = block_frequencies(reach)
+    inside = xp.asarray(kx**2 + ky**2 + kz**2 <= reach**2).reshape(2 * reach + 1, 2 * reach + 1, reach + 1)
+    values, weights = (spread(block(part, reach) * inside, box_px) for part in (total.values, total.weights))
+    return FourierSum(values, weights)
+
+
+def last_shell(weights: Any) -> int:
+    """The largest shell of Fourier pixels that any particle reached."""
+    return int(_shell_numbers(weights.shape[0], namespace(weights))[weights > 0].max(initial=0))
 
 
 def _opposite(plane: Any) -> Any:

@@ -105,7 +105,7 @@ def unfold(project: Project) -> list[Step]:
         "table",
         "summary",
     )
-    return [Step("average", average_table, 1, settings, makes, inputs, cost=Cost())]
+    return [Step("average", average_table, 2, settings, makes, inputs, cost=Cost())]
 
 
 class Averaged(Form):

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Curve, Particles, Table, Volume
+from engine.data import Curve, Particles, Spectra, Table, Volume
 from engine.devices import Work, namespace, to_host
 from engine.faults import EngineError
 from engine.geometry import euler, symmetry
 from engine.kernels import average, fsc
 from engine.kernels.average import FourierSum
-from engine.kernels.fourier import spectrum
+from engine.kernels.fourier import block_variance, box_of_block, cropped, even_fast, spectrum_block
 from engine.kernels.rotate import moved, symmetrized
 from engine.kernels.wedge import Wedge
 
@@ -102,25 +102,75 @@ def summed(
     part tells of these rows which belong to the first. Each particle is first brought to mean 0 and deviation 1 inside the
     mask at its pose.
     """
-    table = table.where(table["averaged"] == 1)
-    tags, samplings, rotations, shifts = table.tags, wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
-    is_first = part(table)
     box_px = particles.box_px
     device_mask = work.once_per_device(lambda: work.array(mask))
 
-    def group_sum(rows: range) -> tuple[Any, Any]:
-        sums = {first: average.empty_sum(box_px, namespace(device_mask())) for first in (True, False)}
-        for row in rows:
-            box = work.array(particles.read(int(tags[row])))
-            box = normalised(box, moved(device_mask(), rotations[row], shifts[row], order=1))
-            mine = bool(is_first[row])
-            sums[mine] = average.inserted(sums[mine], spectrum(box), samplings[row], rotations[row], shifts[row])
-        return sums[True], sums[False]
+    def block(tag: int, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
+        box = work.array(particles.read(tag))
+        box = normalised(box, moved(device_mask(), rotation, shift_xyz_px, order=1))
+        return spectrum_block(box, (box_px - 1) // 2)
 
-    first = second = average.empty_sum(box_px)
-    for first_part, second_part in work.map(group_sum, chunks(len(table), GROUP)):
-        first, second = first + _on_host(first_part), second + _on_host(second_part)
-    return Sums(average.completed(first), average.completed(second), len(table))
+    return _summed_blocks(block, table, box_px, 1.0, work, part)
+
+
+def summed_spectra(
+    spectra: Spectra,
+    table: Table,
+    mask: np.ndarray,
+    work: Work,
+    part: Callable[[Table], np.ndarray] = alternate,
+) -> Sums:
+    """The sums of `summed` out to the spectra's reach, and nothing beyond it; all is done in the smallest sufficient box."""
+    box_px, reach = spectra.box_px, spectra.reach
+    small_px = small_box_px(reach, box_px)
+    device_mask = work.once_per_device(lambda: small_mask(work.array(mask), small_px))
+
+    def block(tag: int, rotation: np.ndarray, shift_small_px: np.ndarray) -> Any:
+        weight = moved(device_mask(), rotation, shift_small_px, order=1)
+        return normalised_block(work.array(spectra.block(tag)), spectra.variance(tag), weight, box_px)
+
+    sums = _summed_blocks(block, table, small_px, small_px / box_px, work, part)
+    first, second = (average.enlarged(total, reach, box_px) for total in (sums.first, sums.second))
+    return Sums(first, second, sums.n_particles)
+
+
+def small_box_px(reach: int, box_px: int) -> int:
+    """The side of the box in which blocks of a reach are summed: one shell of interpolation's tails beside the reach."""
+    return min(box_px, even_fast(2 * reach + 2))
+
+
+def small_mask(mask: Any, small_px: int) -> Any:
+    """The mask resampled to the small box, clipped to 0 … 1."""
+    return namespace(mask).clip(cropped(mask, small_px), 0, 1)
+
+
+def _summed_blocks(
+    block: Callable[[int, np.ndarray, np.ndarray], Any],
+    table: Table,
+    box_px: int,
+    scale: float,
+    work: Work,
+    part: Callable[[Table], np.ndarray],
+) -> Sums:
+    """The sums in a box of box_px of what block(tag, rotation, shift) gives; scale turns the table's px into that box's."""
+    table = table.where(table["averaged"] == 1)
+    tags, samplings, rotations = table.tags, wedges(table), euler.matrices(table.angles)
+    shifts = scale * table.shifts_xyz_px
+    is_first = part(table)
+
+    def group_sum(rows: range) -> dict[bool, FourierSum]:
+        sums: dict[bool, FourierSum] = {}
+        for row in rows:
+            particle, mine = block(int(tags[row]), rotations[row], shifts[row]), bool(is_first[row])
+            total = sums[mine] if mine in sums else average.empty_sum(box_px, namespace(particle))
+            sums[mine] = average.inserted(total, particle, samplings[row], rotations[row], shifts[row])
+        return sums
+
+    sums = {mine: average.empty_sum(box_px) for mine in (True, False)}
+    for found in work.map(group_sum, chunks(len(table), GROUP)):
+        for mine, total in found.items():
+            sums[mine] += _on_host(total)
+    return Sums(average.completed(sums[True]), average.completed(sums[False]), len(table))
 
 
 def _on_host(total: FourierSum) -> FourierSum:
@@ -133,6 +183,24 @@ def normalised(box: Any, weight: Any) -> Any:
     mean = (weight * box).sum(dtype=np.float64) / total
     deviation = np.sqrt(float((weight * (box - mean) ** 2).sum(dtype=np.float64) / total))
     return ((box - mean) / deviation).astype(np.float32) if deviation > 0 else (box - mean).astype(np.float32)
+
+
+def normalised_block(block: Any, variance: float, weight: Any, box_px: int) -> Any:
+    """The block of a particle's spectrum, normalised as `normalised` does with its box; variance is that of the whole box.
+
+    weight is the turned mask in a small box. Mean and deviation under it are those of the particle that the block holds; what
+    lies beyond the block is noise by far, and counts with its variance in the whole box.
+    """
+    small_px = weight.shape[-1]
+    total = weight.sum(dtype=np.float64)
+    inside = box_of_block(block, box_px, small_px)
+    mean = float((weight * inside).sum(dtype=np.float64) / total)
+    within = float((weight * (inside - mean) ** 2).sum(dtype=np.float64) / total)
+    deviation = np.sqrt(within + max(0.0, variance - block_variance(block, box_px)))
+    made = block.copy()
+    reach = block.shape[-1] - 1
+    made[reach, reach, 0] -= mean * box_px**3
+    return (made / np.float32(deviation)).astype(np.complex64) if deviation > 0 else made
 
 
 def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_particles: float = 0.0) -> dict[str, Any]:
@@ -152,7 +220,13 @@ def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_partic
 def fsc_of_parts(sums: Sums, fsc_mask: Volume, between: str) -> Curve:
     """FSC of the two parts' averages. Parts that were aligned to one reference flatter it: no gold standard."""
     curve = fsc.fsc(average.compensated(sums.first), average.compensated(sums.second), fsc_mask.data)
+    curve = ended(curve, sums.all.weights)
     return fsc_curve(curve, fsc_mask.data.shape[-1], fsc_mask.pixel_size_A, between, gold_standard=False)
+
+
+def ended(curve: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The FSC, 0 beyond the last shell that any particle reached: a mask smears what is inside over the shells outside."""
+    return np.where(np.arange(len(curve)) <= average.last_shell(weights), curve, 0.0)
 
 
 def fsc_curve(curve: np.ndarray, box_px: int, pixel_size_A: float, between: str, gold_standard: bool) -> Curve:

@@ -33,6 +33,7 @@ def close(on_gpu, on_cpu, tolerance=1e-4):
 
 def test_spectra_and_cropping_agree(gpu):
     close(fourier.spectrum(gpu.array(OBJECT)), fourier.spectrum(OBJECT))
+    close(fourier.spectrum_block(gpu.array(OBJECT), 9), fourier.spectrum_block(OBJECT, 9))
     close(fourier.cropped(gpu.array(OBJECT), 20), fourier.cropped(OBJECT, 20))
     close(fourier.bandpass(gpu.array(OBJECT), 2, 9), fourier.bandpass(OBJECT, 2, 9))
 
@@ -48,7 +49,7 @@ def matter(work):
         selection,
         reference.spectrum_table(reference.masked(volume, soft), selection.reach),
         exact.mask_for_comparison(soft, selection),
-        fourier.spectrum(work.array(moved(OBJECT, ROTATION, [1, 0, -1]))),
+        fourier.spectrum_block(work.array(moved(OBJECT, ROTATION, [1, 0, -1])), selection.reach),
     )
 
 
@@ -60,7 +61,7 @@ def test_scores_and_the_exact_cc_agree(gpu):
         weighted, energy = correlate.weighted(selection, half)
         window = correlate.window(selection, 1.0, np.ones((5, 5, 5), dtype=bool))
         peak = correlate.best_pose(table, selection, weighted, energy, rotations, window)
-        values = half.ravel()[selection.voxel]
+        values = correlate.coefficients(selection, half)
         cc = exact.exact_cc(table, small, selection, values, rotations[peak.rotation], peak.shift_xyz_px)
         results.append((peak.rotation, peak.cc, *peak.shift_xyz_px, cc))
     assert results[0][0] == results[1][0]
@@ -68,10 +69,12 @@ def test_scores_and_the_exact_cc_agree(gpu):
 
 
 def test_inserted_sums_agree(gpu):
-    host = average.inserted(average.empty_sum(N), fourier.spectrum(OBJECT), WEDGE, ROTATION, np.array([1.0, 0, 2]))
+    host = average.inserted(
+        average.empty_sum(N), fourier.spectrum_block(OBJECT, 15), WEDGE, ROTATION, np.array([1.0, 0, 2])
+    )
     xp = correlate.namespace(gpu.array(OBJECT))
     device = average.inserted(
-        average.empty_sum(N, xp), fourier.spectrum(gpu.array(OBJECT)), WEDGE, ROTATION, np.array([1.0, 0, 2])
+        average.empty_sum(N, xp), fourier.spectrum_block(gpu.array(OBJECT), 15), WEDGE, ROTATION, np.array([1.0, 0, 2])
     )
     close(device.values, host.values)
     close(device.weights, host.weights)

@@ -44,14 +44,18 @@ class Matter:
     small_mask: Any
 
 
-def prepared(reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: float, lowpass_fpx: float) -> Matter:
-    """The matter of a reference and a mask (n, n, n), for all the samplings that occur."""
+def prepared(
+    reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: float, lowpass_fpx: float, block_reach: int
+) -> Matter:
+    """The matter of a reference and a mask (n, n, n), for all the samplings that occur and particles in blocks of a reach."""
     xp = namespace(reference)
     n = reference.shape[-1]
-    bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp) for wedge in wedges}
+    bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp, block_reach) for wedge in wedges}
     half = lowpass_fpx / 2
     half_bands = {
-        wedge: correlate.band(n, highpass_fpx, half, wedge, xp) for wedge in wedges if lowpass_fpx >= NARROWEST_FPX
+        wedge: correlate.band(n, highpass_fpx, half, wedge, xp, block_reach)
+        for wedge in wedges
+        if lowpass_fpx >= NARROWEST_FPX
     }
     any_band = next(iter(bands.values()))  # they differ in the wedge, not in their reach
     return Matter(
@@ -78,7 +82,7 @@ class Plan:
 
 
 def align_one(
-    half_spectrum: Any,
+    block: Any,
     matter: Matter,
     wedge: Wedge,
     rotation: np.ndarray,
@@ -86,13 +90,13 @@ def align_one(
     region: Region,
     plan: Plan,
 ) -> Pose:
-    """The best pose, and its exact cc."""
+    """The best pose of the particle with this block of coefficients, and its exact cc."""
     selection = matter.bands[wedge]
-    weighted, energy = correlate.weighted(selection, half_spectrum)
+    weighted, energy = correlate.weighted(selection, block)
     step_px = correlate.shift_step_px(selection)
     top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
     if plan.is_fast:
-        candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
+        candidates = screened(block, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
         top = best_of(matter, selection, weighted, energy, candidates, top.shift_xyz_px, region)
         slope = Slope(matter.template, selection, weighted, energy, region, step_px / 2)
         top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
@@ -100,7 +104,7 @@ def align_one(
         for relative in plan.levels:
             top = best_of(matter, selection, weighted, energy, top.rotation @ relative, top.shift_xyz_px, region)
     best = finely_shifted(matter, selection, weighted, energy, top, step_px, region)
-    values = half_spectrum.ravel()[selection.voxel]
+    values = correlate.coefficients(selection, block)
     cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, best)
     return Pose(top.rotation, best, cc)
 
@@ -122,13 +126,13 @@ def best_of(
 
 
 def screened(
-    half_spectrum: Any, matter: Matter, wedge: Wedge, rotations: np.ndarray, near: np.ndarray, region: Region
+    block: Any, matter: Matter, wedge: Wedge, rotations: np.ndarray, near: np.ndarray, region: Region
 ) -> np.ndarray:
     """The rotations that score best at half the band, KEPT of them, at least FEWEST; all where the band is too narrow."""
     if not matter.half_bands or n_kept(len(rotations)) >= len(rotations):
         return rotations
     selection = matter.half_bands[wedge]
-    weighted, energy = correlate.weighted(selection, half_spectrum)
+    weighted, energy = correlate.weighted(selection, block)
     middle, window = region.window(selection, near, correlate.shift_step_px(selection))
     particle = correlate.shifted(selection, weighted, middle)
     cc, _ = correlate.search(matter.template, selection, particle, energy, rotations, window)

@@ -13,6 +13,7 @@ from engine.kinds.alignment.iterate import Iterate, iterate, search_plan
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.particle import n_kept
 from engine.kinds.alignment.polish import STENCIL
+from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.alignment.timing import seconds_per_particle
 from engine.kinds.form import Look, Round, reads
@@ -126,8 +127,13 @@ def selection_faults(settings: Round) -> Iterator[Fault]:
 
 
 def unfold(project: Project) -> list[Step]:
-    """ite_0000 (the start), then one step for every iteration; with halves, three: both half-sets and what joins them."""
+    """ite_0000 (the start), then one step for every iteration; with halves, three: both half-sets and what joins them.
+
+    Where there are several iterations, the particles' spectra are kept for them between.
+    """
     steps = [start_step(project)]
+    if has_cache(project):
+        steps.append(spectra_step(project))
     if project.data.halves == "none":
         return steps + iterations(project, "none")
     odd, even = half_steps(project, "odd"), half_steps(project, "even")
@@ -148,12 +154,32 @@ def start_step(project: Project) -> Step:
     return Step(
         name="ite_0000",
         function=start,
-        version=1,
+        version=2,
         settings=Start(pixel_size_A=data.pixel_size_A, masks=project.masks, halves=data.halves),
         makes=(*STARTS, "mask", "fsc_mask"),
         inputs=inputs,
         labels={"ite": 0},
         cost=Cost(),
+    )
+
+
+def has_cache(project: Project) -> bool:
+    """A single iteration reads every particle once: nothing to keep."""
+    return len(planned(project)) > 1
+
+
+def spectra_step(project: Project) -> Step:
+    """The step that transforms the particles once for all iterations. Its bits are those the iterations would compute."""
+    bandpasses = lowpasses(settings.bandpass for settings in project.rounds)
+    return Step(
+        name="spectra",
+        function=transform,
+        version=1,
+        settings=Transform(pixel_size_A=project.data.pixel_size_A, bandpasses=bandpasses),
+        makes=("spectra",),
+        inputs={"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)},
+        cost=Cost(),
+        scratch=True,
     )
 
 
@@ -163,7 +189,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
     first = Step(
         name=f"half_{half}/ite_0000",
         function=start_half,
-        version=1,
+        version=2,
         settings=settings,
         makes=STARTS,
         inputs={
@@ -186,6 +212,10 @@ class Iteration:
     settings: Round
     round_number: int
     first_of_round: int
+
+    @property
+    def is_last_of_round(self) -> bool:
+        return self.number == self.first_of_round + self.settings.iterations - 1
 
 
 def planned(project: Project) -> list[Iteration]:
@@ -214,14 +244,16 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
         "mask": _made("volume", "ite_0000", "mask"),
         "fsc_mask": _made("volume", "ite_0000", "fsc_mask"),
     }
+    if has_cache(project):
+        inputs["spectra"] = _made("spectra", "spectra", "spectra")
     origins = {"project-start": 0, "round-start": iteration.first_of_round - 1}
     if settings.shifts.origin in origins:
         inputs["origin"] = _made("table", f"{folder}ite_{origins[settings.shifts.origin]:04d}", "table")
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=2,
-        settings=Iterate(round=settings),
+        version=3,
+        settings=Iterate(round=settings, is_last=iteration.is_last_of_round),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={
