@@ -80,15 +80,43 @@ Outputs = Mapping[str, Item]
 
 
 @dataclass(frozen=True)
+class Share:
+    """What each particle costs: seconds of one core, bytes read, bytes kept on disk. And what memory the step needs.
+
+    worker_bytes: held by each worker at a time; shared_bytes: held once. Neither grows with the number of particles.
+    """
+
+    seconds: float = 0.0
+    read_bytes: int = 0
+    kept_bytes: int = 0
+    worker_bytes: int = 0
+    shared_bytes: int = 0
+
+    def __add__(self, other: Share) -> Share:
+        """Both, one after the other: memory is freed between."""
+        return Share(
+            self.seconds + other.seconds,
+            self.read_bytes + other.read_bytes,
+            self.kept_bytes + other.kept_bytes,
+            max(self.worker_bytes, other.worker_bytes),
+            max(self.shared_bytes, other.shared_bytes),
+        )
+
+
+def _no_share(box_px: int, pixel_size_A: float) -> Share:
+    return Share()
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a step does for each of its particles, for the forecast.
 
-    rotations are tried for a particle; seconds(box in px, pixel size in A) measures how long one core takes to align one.
-    Without it each particle is only read and averaged. A step that makes its particles itself says so in made.
+    rotations are tried for a particle; share(box in px, pixel size in A) tells the rest, from a short measurement. A step that
+    makes its particles itself says so in made.
     """
 
     rotations: int = 0
-    seconds: Callable[[int, float], float] | None = None
+    share: Callable[[int, float], Share] = _no_share
     made: ParticleFacts | None = None
 
 

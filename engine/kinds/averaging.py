@@ -43,7 +43,7 @@ def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]
     """Tags of boxes with voxels that are no numbers, or that are constant; an EngineError when they are too many."""
 
     def bad(rows: range) -> list[int]:
-        return [tags[row] for row in rows if not _is_usable(particles.read(tags[row]))]
+        return [tags[row] for row in rows if not is_usable(particles.read(tags[row]))]
 
     found = [tag for part in work.map(bad, chunks(len(tags), work.chunk)) for tag in part]
     if len(found) > MOST_BAD * len(tags):
@@ -62,7 +62,7 @@ def without(table: Table, bad: list[int]) -> Table:
     )
 
 
-def _is_usable(box: np.ndarray) -> bool:
+def is_usable(box: np.ndarray) -> bool:
     """Finite, not constant, and its square still a float32: sums of squares must not overflow."""
     if not np.isfinite(box).all():
         return False
