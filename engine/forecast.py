@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-
-import numpy as np
-from threadpoolctl import threadpool_limits
 
 from engine.address import Address
 from engine.data import ParticleFacts
 from engine.devices import chosen_gpus
-from engine.kernels import average, quick
-from engine.kernels.fourier import spectrum
-from engine.kernels.mask import inscribed_ball
-from engine.kernels.wedge import Wedge
+from engine.kernels import quick
+from engine.kinds import shares
 from engine.look import FileLook
 from engine.plan import locate, plan
 from engine.project import Project, neighbour
@@ -25,6 +18,9 @@ from engine.step import Step
 
 BASE_BYTES = 250 << 20
 """What Python and its libraries occupy before the first particle."""
+
+DISK_BYTES_PER_S = 500e6
+"""What reading and writing particles is reckoned at: a plain disk, all workers together. It is not measured."""
 
 BYTES_PER_VOXEL = {
     "average": 4,
@@ -42,7 +38,10 @@ BYTES_PER_VOXEL = {
 
 @dataclass(frozen=True)
 class Forecast:
-    """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers."""
+    """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers.
+
+    scratch_bytes is the part of disk_bytes that may be deleted once all is done.
+    """
 
     steps: int
     steps_to_do: int
@@ -51,6 +50,7 @@ class Forecast:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    scratch_bytes: int
     unknown: list[str] = field(default_factory=list)
 
 
@@ -76,40 +76,53 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> 
         steps_to_do=len(to_do),
         particles=max((part.particles for part in known), default=0),
         rotations=sum(part.rotations for part in known),
-        seconds=sum(part.seconds for part in known) / workers,
-        memory_bytes=BASE_BYTES + max((part.memory_bytes * (1 + workers) for part in known), default=0),
+        seconds=sum(part.seconds / workers + part.moved_bytes / DISK_BYTES_PER_S for part in known),
+        memory_bytes=BASE_BYTES + max((part.shared_bytes + workers * part.worker_bytes for part in known), default=0),
         disk_bytes=sum(part.disk_bytes for part in known),
+        scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
         unknown=unknown,
     )
 
 
 @dataclass(frozen=True)
 class _Part:
+    """What one step costs: seconds of one core, bytes read and written, and the rest as in Forecast and Share."""
+
     particles: int
     rotations: int
     seconds: float
-    memory_bytes: int
+    moved_bytes: int
+    worker_bytes: int
+    shared_bytes: int
     disk_bytes: int
+    is_scratch: bool = False
 
 
 def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
-    """The cost of one step on one core, or why it cannot be told."""
+    """The cost of one step, or why it cannot be told."""
     assert step.cost is not None
     if step.cost.made is not None:
         count, box_px, _ = step.cost.made
         disk = count * box_px**3 * 4 + _volumes_bytes(step, box_px)
-        return _Part(count, 0, count * seconds_per_average(box_px) / 2, 30 * box_px**3, disk)
+        seconds = count * 4 * shares.transformed(box_px, 0).seconds  # there and back, noise, and the object itself
+        return _Part(count, 0, seconds, 4 * count * box_px**3, 30 * box_px**3, 30 * box_px**3, disk)
     facts = _particles(project, step.inputs["particles"].source, look)
     if facts is None:
         return f"{step.inputs['particles'].source} is not there yet"
-    share = 0.5 if "half" in step.labels else 1.0
-    n = round(facts.n_particles * share)
-    seconds = n * seconds_per_average(facts.box_px)
-    if step.cost.seconds:
-        seconds += n * step.cost.seconds(facts.box_px, facts.pixel_size_A)
-    memory = 130 * facts.box_px**3
-    disk = _volumes_bytes(step, facts.box_px) + 43 * 8 * n
-    return _Part(n, n * step.cost.rotations, seconds, memory, disk)
+    of_all = 0.5 if "half" in step.labels else 1.0
+    n = round(facts.n_particles * of_all)
+    share = step.cost.share(facts.box_px, facts.pixel_size_A)
+    rows = 43 * 8 * n if "table" in step.makes else 0
+    return _Part(
+        n,
+        n * step.cost.rotations,
+        n * share.seconds,
+        n * (share.read_bytes + share.kept_bytes),
+        share.worker_bytes,
+        share.shared_bytes,
+        _volumes_bytes(step, facts.box_px) + rows + n * share.kept_bytes,
+        step.scratch,
+    )
 
 
 def _particles(project: Project, source: object, look: FileLook) -> ParticleFacts | None:
@@ -124,29 +137,3 @@ def _particles(project: Project, source: object, look: FileLook) -> ParticleFact
 
 def _volumes_bytes(step: Step, box_px: int) -> int:
     return sum(BYTES_PER_VOXEL.get(item.rsplit("/", 1)[-1], 0) for item in step.makes) * box_px**3
-
-
-@lru_cache(maxsize=32)
-def seconds_per_average(box_px: int) -> float:
-    """Seconds that one core takes to normalise, transform and sum one particle, measured on a few."""
-    noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
-    mask, wedge, few = np.asarray(inscribed_ball(box_px)), Wedge(1, (-60, 60)), 4
-
-    def placed(_: int) -> average.Placed:
-        quick.mean_and_deviation(noise, mask, np.eye(3), np.zeros(3), box_px / 2)
-        return average.Placed(spectrum(noise), wedge, np.eye(3), np.zeros(3))
-
-    return _seconds(lambda: average.sum_of(box_px, map(placed, range(few)))) / few
-
-
-def _seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
-    """The median time of an action on one thread, repeated within the budget, once warmed up."""
-    times: list[float] = []
-    with threadpool_limits(1):
-        action()
-        start = time.perf_counter()
-        while not times or (time.perf_counter() - start < budget_s and len(times) < 9):
-            before = time.perf_counter()
-            action()
-            times.append(time.perf_counter() - before)
-    return float(np.median(times))

@@ -7,7 +7,7 @@ import fnmatch
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,10 @@ _DIFFERENCES_SHOWN = 3
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step, the key that it would be stored under, and what happens to it: reason is empty for what is kept."""
+    """A step, the key that it would be stored under, and what happens to it: reason is empty for what is kept.
+
+    input_keys are those of the inputs that decide the result: all but scratch.
+    """
 
     step: Step
     key: str
@@ -38,8 +41,8 @@ class PlannedStep:
 def plan(project: Project, redo: Iterable[str] = ()) -> list[PlannedStep]:
     """The project's steps in order, each with its state.
 
-    redo holds step names, patterns (`ite_*`), "stale" or "all". What follows from a redone step is redone too. A
-    missing input file is an EngineError.
+    redo holds step names, patterns (`ite_*`), "stale" or "all". What follows from a redone step is redone too. A scratch
+    step is kept, whether it is there or not, when all that read it are. A missing input file is an EngineError.
     """
     patterns = tuple(redo)
     store = Store(project.store_folder)
@@ -49,6 +52,9 @@ def plan(project: Project, redo: Iterable[str] = ()) -> list[PlannedStep]:
     for step in project.steps:
         input_keys, key = keys.of(project, step)
         one = PlannedStep(step, key, input_keys, "do", "asked for")
+        if step.scratch:
+            planned.append(one)
+            continue
         follows = [name for name in _own_inputs(step) if name in redone]
         if follows:
             one = PlannedStep(step, key, input_keys, "do", f"follows from {follows[0]}")
@@ -59,7 +65,20 @@ def plan(project: Project, redo: Iterable[str] = ()) -> list[PlannedStep]:
         if one.state == "do" and one.reason != ABSENT:
             redone.add(step.name)
         planned.append(one)
-    return planned
+    return [_scratch(project, one, planned, store, patterns) if one.step.scratch else one for one in planned]
+
+
+def _scratch(
+    project: Project, one: PlannedStep, planned: list[PlannedStep], store: Store, patterns: tuple[str, ...]
+) -> PlannedStep:
+    """A scratch step is as old as it likes until something that is not kept reads it; it is replaced without asking."""
+    if is_asked(one.step.name, patterns):
+        return one
+    readers = {other.state for other in planned if one.step.name in _own_inputs(other.step)}
+    if readers <= {"keep"}:
+        return replace(one, state="keep", reason="")
+    compared = _compared(project, one, store.facts(one.step.name))
+    return replace(compared, state="do") if compared.state == "stale" and "do" in readers else compared
 
 
 ABSENT = "not there yet"
@@ -154,11 +173,12 @@ def locate(project: Project, address: Address, complete: Iterable[str] | None = 
 
 
 def _makers(project: Project, address: Address) -> list[tuple[Step, str]]:
-    found = [(step, path) for step in project.steps for path in step.makes if path.rsplit("/", 1)[-1] == address.item]
+    lasting = [step for step in project.steps if not step.scratch]
+    found = [(step, path) for step in lasting for path in step.makes if path.rsplit("/", 1)[-1] == address.item]
     if found:
         return found
     if address.item in project.items:
-        made = sorted({path.rsplit("/", 1)[-1] for step in project.steps for path in step.makes})
+        made = sorted({path.rsplit("/", 1)[-1] for step in lasting for path in step.makes})
         raise EngineError(
             f"{address}: {project.name}, as it is set, makes no {address.item}; it makes {', '.join(made)}"
         )
@@ -222,7 +242,11 @@ class _Keys:
                     f"{project.name} and {self._open[-1][0].stem} read from each other (take one address out)"
                 )
             self._open.append(here)
-            input_keys = {name: self._input(project, source) for name, source in step.inputs.items()}
+            input_keys = {
+                name: self._input(project, source)
+                for name, source in step.inputs.items()
+                if not _is_scratch(project, source)
+            }
             self._open.pop()
             self._known[here] = input_keys, step.key(input_keys)
         return self._known[here]
@@ -250,6 +274,10 @@ def planned_source(project: Project, address: Address) -> tuple[Project, Step, s
     keys = _Keys()
     other, step, path = keys.source(project, address)
     return other, step, path, keys.of(other, step)[1]
+
+
+def _is_scratch(project: Project, source: Input) -> bool:
+    return isinstance(source.source, StepItem) and step_named(project, source.source.step).scratch
 
 
 def step_named(project: Project, name: str) -> Step:

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from engine.address import Address
 from engine.data import Particles, Table, Volume
@@ -20,8 +18,10 @@ from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
 from engine.plan import PlannedStep, is_asked, plan, planned_source
 from engine.project import Project, campaign
-from engine.step import Input, Outputs, StepItem, Stream, What
+from engine.step import Input, Item, Outputs, SpectraStream, StepItem, Stream, What
 from engine.store import Store
+
+Part = TypeVar("Part")
 
 CHUNK_EVENT_S = 2.0
 _TYPES: dict[str, Any] = {"particles": Particles, "table": Table, "volume": Volume}
@@ -242,18 +242,22 @@ class _Run:
         self._tell(StepStored(self.project.name, step.name, seconds()))
 
     def _stoppable(self, outputs: Outputs) -> Outputs:
-        """The outputs, whose streams stop between boxes when that is asked for."""
+        """The outputs, whose streams stop between particles when that is asked for."""
         self.interrupt.check()
 
-        def boxes(stream: Stream) -> Iterator[np.ndarray]:
-            for box in stream.boxes:
+        def watched_parts(parts: Iterator[Part]) -> Iterator[Part]:
+            for part in parts:
                 self.interrupt.check()
-                yield box
+                yield part
 
-        return {
-            name: replace(value, boxes=boxes(value)) if isinstance(value, Stream) else value
-            for name, value in outputs.items()
-        }
+        def stoppable(value: Item) -> Item:
+            if isinstance(value, Stream):
+                return replace(value, boxes=watched_parts(value.boxes))
+            if isinstance(value, SpectraStream):
+                return replace(value, spectra=watched_parts(value.spectra))
+            return value
+
+        return {name: stoppable(value) for name, value in outputs.items()}
 
     def _opened(self, source: Input) -> Any:
         if isinstance(source.source, StepItem):

@@ -147,14 +147,15 @@ def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[
     per_second = done / passed_s if passed_s > 0 else 0.0
     eta_s = (total - done) / per_second if per_second > 0 else None
     waiting = [other for other in project.steps if other.name not in stored_names and other.name != step.name]
-    # The other steps take as long as their rotations say.
-    share = sum(_weight(other) for other in waiting) / _weight(step)
-    run_eta_s = None if eta_s is None else eta_s + share * total / per_second
+    # The other steps take as long as their rotations say; a step that tries none says nothing of them.
+    is_told = _weight(step) > 0 or not waiting
+    share = sum(_weight(other) for other in waiting) / max(_weight(step), 1.0)
+    run_eta_s = eta_s + share * total / per_second if eta_s is not None and is_told else None
     return Progress(step.name, _label(step, "ite"), _label(step, "round"), done, total, per_second, eta_s, run_eta_s)
 
 
 def _weight(step: Step) -> float:
-    return max(1.0, float(step.cost.rotations)) if step.cost else 1.0
+    return float(step.cost.rotations) if step.cost else 1.0
 
 
 def _seconds_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:

@@ -16,7 +16,7 @@ from engine.address import Address
 from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "table", "volume", "array"]
+What = Literal["particles", "spectra", "table", "volume", "array"]
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,76 @@ class Stream:
     pixel_size_A: float
     boxes: Iterator[np.ndarray]
 
+    @property
+    def n_bytes(self) -> int:
+        return 4 * len(self.tags) * self.box_px**3
 
-Item = Volume | Table | Curve | Stream | np.ndarray | Mapping[str, Any]
+
+def block_bytes(reach: int) -> int:
+    """What one block of a spectrum takes."""
+    return 8 * (2 * reach + 1) ** 2 * (reach + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectraStream:
+    """Spectra of particles (see engine.data.Spectra) too big for memory, written in the order of their tags.
+
+    spectra yields for each tag its block (2 reach + 1, 2 reach + 1, reach + 1) complex64 and the variance of its box.
+    """
+
+    tags: np.ndarray
+    box_px: int
+    reach: int
+    spectra: Iterator[tuple[np.ndarray, float]]
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.tags) * block_bytes(self.reach)
+
+
+Item = Volume | Table | Curve | Stream | SpectraStream | np.ndarray | Mapping[str, Any]
 Outputs = Mapping[str, Item]
 """Item name to value. Items of a reference are named `refs/001/average`; a mapping is a summary of numbers and texts."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each particle costs: seconds of one core, bytes read, bytes kept on disk. And what memory the step needs.
+
+    worker_bytes: held by each worker at a time; shared_bytes: held once. Neither grows with the number of particles.
+    """
+
+    seconds: float = 0.0
+    read_bytes: int = 0
+    kept_bytes: int = 0
+    worker_bytes: int = 0
+    shared_bytes: int = 0
+
+    def __add__(self, other: Share) -> Share:
+        """Both, one after the other: memory is freed between."""
+        return Share(
+            self.seconds + other.seconds,
+            self.read_bytes + other.read_bytes,
+            self.kept_bytes + other.kept_bytes,
+            max(self.worker_bytes, other.worker_bytes),
+            max(self.shared_bytes, other.shared_bytes),
+        )
+
+
+def _no_share(box_px: int, pixel_size_A: float) -> Share:
+    return Share()
 
 
 @dataclass(frozen=True)
 class Cost:
     """What a step does for each of its particles, for the forecast.
 
-    rotations are tried for a particle; seconds(box in px, pixel size in A) measures how long one core takes to align one.
-    Without it each particle is only read and averaged. A step that makes its particles itself says so in made.
+    rotations are tried for a particle; share(box in px, pixel size in A) tells the rest, from a short measurement. A step that
+    makes its particles itself says so in made.
     """
 
     rotations: int = 0
-    seconds: Callable[[int, float], float] | None = None
+    share: Callable[[int, float], Share] = _no_share
     made: ParticleFacts | None = None
 
 
@@ -73,6 +127,10 @@ class Step:
     name is also the file's name inside the store ("half_even/ite_0003"). function takes (settings, inputs, work), where
     inputs maps the names of `inputs` to opened values, and returns the items named by makes. version is raised by hand
     whenever the same settings and inputs give other numbers than before.
+
+    A scratch step saves time and decides nothing: its items say again, in a form that is quicker to read, what the other
+    inputs of its readers say. It is done only when a step that reads it is, it is no part of that step's key, no address
+    names it, and its file may be deleted at any time.
     """
 
     name: str
@@ -83,6 +141,7 @@ class Step:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     labels: Mapping[str, int | str] = field(default_factory=dict)
     cost: Cost | None = None
+    scratch: bool = False
 
     @property
     def function_name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from engine.address import Address
 from engine.data import ParticleArray
 from engine.devices import Work
 from engine.kinds import KINDS
-from engine.step import StepItem, Stream
+from engine.step import SpectraStream, StepItem, Stream
 
 
 def run(
@@ -33,10 +34,30 @@ def run(
 
 
 def in_memory(value: Any) -> Any:
-    """A stream of boxes as particles held in memory; anything else as it is."""
+    """A stream of boxes or spectra as what is held in memory; anything else as it is."""
+    if isinstance(value, SpectraStream):
+        return SpectraHeld(value.box_px, value.reach, dict(zip(value.tags.tolist(), value.spectra, strict=True)))
     if isinstance(value, Stream):
         return ParticleArray(np.stack(list(value.boxes)), value.tags, value.pixel_size_A)
     return value
+
+
+@dataclass(frozen=True, eq=False)
+class SpectraHeld:
+    """Spectra in memory, by tag."""
+
+    box_px: int
+    reach: int
+    held: dict[int, tuple[np.ndarray, float]]
+
+    def __contains__(self, tag: int) -> bool:
+        return int(tag) in self.held
+
+    def block(self, tag: int) -> np.ndarray:
+        return self.held[tag][0]
+
+    def variance(self, tag: int) -> float:
+        return self.held[tag][1]
 
 
 def addresses(project: str, outputs: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,22 @@ from engine.address import parse
 from engine.faults import EngineError
 from engine.plan import identity, locate, plan
 from engine.run import run
+from engine.status import status
 from engine.step import Input, Step
 
 
 def states(project: toy.ToyProject, redo: tuple[str, ...] = ()) -> list[str]:
     return [one.state for one in plan(project, redo)]
+
+
+@pytest.fixture
+def scratched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> toy.ToyProject:
+    """A project of five steps, all stored, of which the second is scratch."""
+    project = toy.with_scratch(toy.project(tmp_path))
+    toy.use(monkeypatch, project)
+    run([project.path])
+    assert (project.store_folder / "kept.h5").is_file()
+    return project
 
 
 @pytest.fixture
@@ -105,6 +116,49 @@ def test_a_large_file_is_known_by_size_time_and_its_beginning(tmp_path: Path) ->
     before = identity(file)
     os.utime(file, ns=(5, 5))
     assert identity(file) != before
+
+
+def test_scratch_that_nothing_needs_is_kept_whether_it_is_there_or_not(scratched: toy.ToyProject) -> None:
+    assert states(scratched) == ["keep"] * 5
+    (scratched.store_folder / "kept.h5").unlink()
+    assert states(scratched) == ["keep"] * 5
+    now = status(scratched)
+    assert (now.n_done, now.n_steps, now.is_complete) == (5, 5, True)
+    (outcome,) = run([scratched.path])
+    assert outcome.stored == ()
+    assert not (scratched.store_folder / "kept.h5").exists()
+
+
+def test_scratch_is_made_again_for_a_step_that_has_to_be_done(scratched: toy.ToyProject) -> None:
+    (scratched.store_folder / "ite_0003.h5").unlink()
+    assert states(scratched) == ["keep", "keep", "keep", "keep", "do"]
+    (scratched.store_folder / "kept.h5").unlink()
+    assert states(scratched) == ["keep", "do", "keep", "keep", "do"]
+    (outcome,) = run([scratched.path])
+    assert outcome.stored == ("kept", "ite_0003")
+
+
+def test_other_scratch_makes_nothing_stale_and_is_replaced_without_asking(scratched: toy.ToyProject) -> None:
+    other = toy.with_scratch(toy.project(scratched.campaign), number=1)
+    assert states(other) == ["keep"] * 5
+    (scratched.store_folder / "ite_0003.h5").unlink()
+    planned = plan(other)
+    assert [one.state for one in planned] == ["keep", "do", "keep", "keep", "do"]
+    assert planned[1].reason == "number: 0 → 1"
+
+
+def test_scratch_is_stale_with_all_that_reads_it_and_redone_with_it(scratched: toy.ToyProject) -> None:
+    edited = toy.with_scratch(toy.project(scratched.campaign, cones=(4.0, 5.0, 5.0)), number=1)
+    assert states(edited) == ["keep", "stale", "stale", "stale", "stale"]
+    assert states(edited, ("stale",)) == ["keep", "do", "do", "do", "do"]
+    assert states(scratched, ("kept",)) == ["keep", "do", "keep", "keep", "keep"]
+    assert states(scratched, ("ite_0003",)) == ["keep", "keep", "keep", "keep", "do"]
+    assert states(scratched, ("all",)) == ["do"] * 5
+
+
+def test_no_address_names_scratch(scratched: toy.ToyProject) -> None:
+    with pytest.raises(EngineError, match="has no item 'kept'"):
+        locate(scratched, parse("pr_1:kept"))
 
 
 def test_the_neighbours_edit_is_a_changed_input(done: toy.ToyProject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import toy
 
-from engine.data import Curve, Particles, Table, Volume
+from engine.data import Curve, Particles, Spectra, Table, Volume
 from engine.faults import EngineError
-from engine.step import Step, Stream
+from engine.step import SpectraStream, Step, Stream
 from engine.store import LockHeld, Store
 
 GENERATOR = np.random.default_rng(3)
@@ -123,6 +123,41 @@ def test_particles_are_read_box_by_box_from_several_threads(tmp_path: Path) -> N
     with h5py.File(path) as file:
         assert file["particles"].chunks == (1, 8, 8, 8)
         assert file["particles"].compression is None
+
+
+def blocks(reach: int = 2) -> list[tuple[np.ndarray, float]]:
+    shape = (len(TAGS), 2 * reach + 1, 2 * reach + 1, reach + 1)
+    values = (GENERATOR.normal(size=shape) + 1j * GENERATOR.normal(size=shape)).astype(np.complex64)
+    return [(block, float(number)) for number, block in enumerate(values, start=1)]
+
+
+def test_spectra_are_written_and_read_one_by_one_with_their_bits(tmp_path: Path) -> None:
+    store, made = Store(tmp_path / "pr_1"), blocks()
+    path = write(store, {"spectra": SpectraStream(TAGS, 8, 2, iter(made))}, "spectra")
+    spectra = store.read("spectra", "spectra")
+    assert isinstance(spectra, Spectra)
+    assert (spectra.box_px, spectra.reach, 7 in spectra, 4 in spectra) == (8, 2, True, False)
+    for tag, (block, variance) in zip(TAGS, made, strict=True):
+        np.testing.assert_array_equal(spectra.block(tag), block)
+        assert spectra.variance(tag) == variance
+    with h5py.File(path) as file:
+        assert (file["spectra"].chunks, file["spectra"].compression) == ((1, 5, 5, 3, 2), None)
+
+
+def test_spectra_of_no_particles_are_stored_too(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write(store, {"spectra": SpectraStream(np.array([], int), 8, 0, iter(()))}, "spectra")
+    assert 1 not in store.read("spectra", "spectra")
+
+
+def test_spectra_other_than_announced_are_a_slip(tmp_path: Path) -> None:
+    for number, wrong in enumerate([blocks(3), blocks()[:2], blocks() * 2]):
+        with pytest.raises(ValueError, match=r"announced|5 tags but 2 blocks"):
+            write(Store(tmp_path), {"spectra": SpectraStream(TAGS, 8, 2, iter(wrong))}, f"spectra_{number}")
+    huge = {"spectra": SpectraStream(TAGS, 10**6, 10**5, iter(()))}
+    with pytest.raises(EngineError, match="make room"):
+        write(Store(tmp_path), huge, "spectra")
+    assert Store(tmp_path).step_names() == []
 
 
 @pytest.mark.parametrize("with_stream", [False, True])

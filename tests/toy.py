@@ -147,6 +147,18 @@ def steps(cones: tuple[float, ...] = (5.0, 5.0, 5.0), version: int = 1, half: st
     return chain
 
 
+def with_scratch(made: ToyProject, number: int = 0) -> ToyProject:
+    """The same project with a scratch step before its iterations, whose item each of them reads."""
+    scratch = Step("kept", keep, 1, Settings(number=number), ("kept",), scratch=True)
+    source = {"kept": Input("array", StepItem("kept", "kept"))}
+    later = [dataclasses.replace(step, inputs={**step.inputs, **source}) for step in made.steps[1:]]
+    return dataclasses.replace(made, steps=[made.steps[0], scratch, *later])
+
+
+def keep(settings: Any, inputs: Any, work: Any) -> Any:
+    return {"kept": np.arange(4)}
+
+
 def project(folder: Path, name: str = "pr_1", **options: Any) -> ToyProject:
     return ToyProject(folder / f"{name}.toml", steps(**options))
 

@@ -17,7 +17,7 @@ from engine.bench.cases import HIGHPASS_FPX, WEDGE, Case, Scene
 from engine.bench.clock import Contestant
 from engine.bench.naive import Problem, globally_normalised, locally_normalised, problem
 from engine.kernels import average, correlate, quick
-from engine.kernels.fourier import spectrum
+from engine.kernels.fourier import EDGE_FPX, spectrum_block
 from engine.kernels.mask import support_px
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import Matter, Plan, align_one, prepared
@@ -58,7 +58,8 @@ class Arena:
 
 def arena(scene: Scene) -> Arena:
     """The spectra of the reference, the band, the small mask."""
-    matter = prepared(scene.reference, scene.mask, [WEDGE], HIGHPASS_FPX, scene.case.lowpass_fpx)
+    low = scene.case.lowpass_fpx
+    matter = prepared(scene.reference, scene.mask, [WEDGE], HIGHPASS_FPX, low, int(low + EDGE_FPX))
     return Arena(scene, matter, support_px(scene.mask))
 
 
@@ -74,7 +75,7 @@ def kernel(where: Arena, n_rotations: int, name: str = KERNEL) -> Contestant:
     selection = where.band
     samples = np.ones((where.case.window,) * 3, dtype=bool)
     window = correlate.window(selection, correlate.shift_step_px(selection), samples)
-    particle, energy = correlate.weighted(selection, spectrum(where.scene.particles[0]))
+    particle, energy = correlate.weighted(selection, spectrum_block(where.scene.particles[0], selection.reach))
     rotations = near(where.scene.rotations[0], n_rotations)
 
     def run() -> Any:
@@ -146,9 +147,9 @@ class Whole:
         transform_s, align_s, poses = 0.0, 0.0, []
         for number in range(self.n_particles):
             start = time.process_time()
-            half_spectrum = spectrum(self.where.scene.particles[number])
+            block = spectrum_block(self.where.scene.particles[number], self.where.band.reach)
             between = time.process_time()
-            poses.append(aligned(self.where, self.plan, half_spectrum, number))
+            poses.append(aligned(self.where, self.plan, block, number))
             transform_s, align_s = transform_s + between - start, align_s + time.process_time() - between
         start = time.process_time()
         average.sum_of(self.where.case.box_px, (self._placed(number, pose) for number, pose in enumerate(poses)))
@@ -160,15 +161,16 @@ class Whole:
         box, mask = self.where.scene.particles[number], self.where.scene.mask
         pose_in_box = pose.rotation, pose.shift_xyz_px
         mean, deviation = quick.mean_and_deviation(box, mask, *pose_in_box, self.where.support_px)
-        return average.Placed(spectrum((box - mean) / deviation), WEDGE, *pose_in_box)
+        block = spectrum_block((box - mean) / deviation, (self.where.case.box_px - 1) // 2)
+        return average.Placed(block, WEDGE, *pose_in_box)
 
 
-def aligned(where: Arena, plan: Plan, half_spectrum: Any, number: int = 0) -> Pose:
+def aligned(where: Arena, plan: Plan, block: Any, number: int = 0) -> Pose:
     """The pose found for a particle that starts a few degrees and up to half the window from the truth."""
     start = near(where.scene.rotations[number], 2, START_ERROR_DEG)[1]
     limits = Shifts(limits_xyz_px=(where.case.reach_px,) * 3, frame="box")
     region = Region(np.zeros(3), start, limits, where.case.box_px)
-    return align_one(half_spectrum, where.matter, WEDGE, start, np.zeros(3), region, plan)
+    return align_one(block, where.matter, WEDGE, start, np.zeros(3), region, plan)
 
 
 def memory_of_one(scene: Scene, plan: Plan) -> int:

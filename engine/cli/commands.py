@@ -143,6 +143,8 @@ def _cost(project: Project) -> str:
     if cost.rotations:
         parts.append(f"{cost.rotations:,} rotations")
     room = f"{show.size(cost.memory_bytes)} of memory, {show.size(cost.disk_bytes)} on disk"
+    if cost.scratch_bytes:
+        room += f" ({show.size(cost.scratch_bytes)} of it scratch, to be deleted at will)"
     known = f"about {show.duration(cost.seconds)}, {room}"
     return "; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown])
 

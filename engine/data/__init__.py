@@ -3,6 +3,7 @@
 from engine.data.curve import Curve
 from engine.data.facts import ParticleFacts, VolumeFacts
 from engine.data.particles import ParticleArray, Particles
+from engine.data.spectra import Spectra
 from engine.data.table import COLUMNS, EXTRA_COLUMNS, Half, Table
 from engine.data.volume import Volume
 
@@ -14,6 +15,7 @@ __all__ = [
     "ParticleArray",
     "ParticleFacts",
     "Particles",
+    "Spectra",
     "Table",
     "Volume",
     "VolumeFacts",

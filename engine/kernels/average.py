@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace, to_host
-from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
+from engine.kernels.fourier import block, block_frequencies, from_spectrum, half_frequencies, spectrum, spread
 from engine.kernels.wedge import Wedge, measured
 
 FLOOR = 1e-3
@@ -42,9 +42,12 @@ class FourierSum:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A particle to be summed: its half spectrum, how it was measured, its pose (rotation template to particle, shift)."""
+    """A particle to be summed: its coefficients, how they were measured, its pose (rotation template to particle, shift).
 
-    half_spectrum: Any
+    block: see `fourier.block`, of any reach below Nyquist of the sum's box; shift in px of that box.
+    """
+
+    block: Any
     wedge: Wedge
     rotation: np.ndarray
     shift_xyz_px: np.ndarray
@@ -66,37 +69,35 @@ def sum_of(box_px: int, particles: Iterable[Placed], xp: Any = np) -> FourierSum
 
     sums = compiled.empty((box_px - 1) // 2)
     for particle in particles:
-        rows = measured_rows(box_px, particle.wedge)
-        compiled.insert(sums, rows, particle.half_spectrum, box_px, particle.rotation, particle.shift_xyz_px)
+        rows = measured_rows(particle.block.shape[-1] - 1, particle.wedge)
+        compiled.insert(sums, rows, particle.block, box_px, particle.rotation, particle.shift_xyz_px)
     return FourierSum(*compiled.folded(sums, box_px))
 
 
 @lru_cache(maxsize=256)
-def measured_rows(box_px: int, wedge: Wedge) -> np.ndarray:
-    """The measured frequencies below Nyquist in runs along kx: (m, 4) int32, kz, ky, the first kx, how many."""
-    kx, ky, kz = measured_frequencies.__wrapped__(box_px, wedge)[0].astype(np.int32)
+def measured_rows(reach: int, wedge: Wedge) -> np.ndarray:
+    """The measured frequencies within a reach in runs along kx: (m, 4) int32, kz, ky, the first kx, how many."""
+    kx, ky, kz = measured_frequencies.__wrapped__(reach, wedge)[0].astype(np.int32)
     starts = np.flatnonzero(np.r_[True, (np.diff(kz) != 0) | (np.diff(ky) != 0) | (np.diff(kx) != 1)])
     return np.column_stack([kz[starts], ky[starts], kx[starts], np.diff(np.r_[starts, len(kx)])]).astype(np.int32)
 
 
 @lru_cache(maxsize=4)
-def measured_frequencies(box_px: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
-    """Measured frequencies k (3, n) below Nyquist, and their places in a half spectrum."""
-    k = half_frequencies(box_px)
-    reach = (box_px - 1) // 2
-    inside = ((k**2).sum(axis=-1) <= reach**2) & measured(k, wedge)
-    places = np.flatnonzero(inside)
-    return np.ascontiguousarray(k.reshape(-1, 3)[places].T), places
+def measured_frequencies(reach: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
+    """Measured frequencies k (3, n) float32 within a reach, and their places in a block."""
+    k = block_frequencies(reach).astype(np.float32)
+    places = np.flatnonzero(((k**2).sum(axis=0) <= reach**2) & measured(k.T, wedge))
+    return k[:, places], places
 
 
 def inserted(total: FourierSum, particle: Placed) -> FourierSum:
     """The sum with one more particle: trilinear insertion by array code, on any device."""
-    xp = namespace(particle.half_spectrum)
-    n = particle.half_spectrum.shape[0]
-    k, places = (xp.asarray(part) for part in measured_frequencies(n, particle.wedge))
+    xp = namespace(particle.block)
+    n = total.values.shape[0]
+    k, places = (xp.asarray(part) for part in measured_frequencies(particle.block.shape[-1] - 1, particle.wedge))
     once = xp.where(k[0] == 0, xp.float32(0.5), xp.float32(1))
     turn = xp.asarray(np.asarray(particle.shift_xyz_px) * (2 * np.pi / n), dtype=xp.float32) @ k
-    values = particle.half_spectrum.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
+    values = particle.block.ravel()[places] * (xp.cos(turn) + 1j * xp.sin(turn)).astype(xp.complex64)
     x, y, z = xp.asarray(np.asarray(particle.rotation).T, dtype=xp.float32) @ k
     sign = xp.where(x < 0, xp.float32(-1), xp.float32(1))
     x, y, z = x * sign, y * sign, z * sign
@@ -129,6 +130,20 @@ def completed(total: FourierSum) -> FourierSum:
     values[:, :, 0] += namespace(values).conj(_opposite(total.values[:, :, 0]))
     weights[:, :, 0] += _opposite(total.weights[:, :, 0])
     return FourierSum(values, weights)
+
+
+def enlarged(total: FourierSum, reach: int, box_px: int) -> FourierSum:
+    """A `completed` sum as that of a larger box: nothing beyond the reach, where particles gave only interpolation's tails."""
+    xp = namespace(total.values)
+    kx, ky, kz = block_frequencies(reach)
+    inside = xp.asarray(kx**2 + ky**2 + kz**2 <= reach**2).reshape(2 * reach + 1, 2 * reach + 1, reach + 1)
+    values, weights = (spread(block(part, reach) * inside, box_px) for part in (total.values, total.weights))
+    return FourierSum(values, weights)
+
+
+def last_shell(weights: Any) -> int:
+    """The largest shell of Fourier pixels that any particle reached."""
+    return int(_shell_numbers(weights.shape[0], namespace(weights))[weights > 0].max(initial=0))
 
 
 def _opposite(plane: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace, to_host
-from engine.kernels.fourier import EDGE_FPX, passband
+from engine.kernels.fourier import EDGE_FPX, block_frequencies, passband
 from engine.kernels.reference import SpectrumTable, sample
 from engine.kernels.wedge import Wedge, measured
 
@@ -32,14 +32,15 @@ SECOND = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 class Band:
     """The measured frequencies between the cuts, in the stored half space.
 
-    k_xyz (3, n) float32, in ascending order of kz; amplitude (n,) is the bandpass b; weight (n,) is W = h b^2; voxel (n,) is
-    the place in a half spectrum of the box, cell (n,) the place in a dense (2 reach + 1, 2 reach + 1, reach + 1) block.
+    k_xyz (3, n) float32, in ascending order of kz; amplitude (n,) is the bandpass b; weight (n,) is W = h b^2. voxel (n,) is
+    the place in a particle's block, which has block_reach; cell (n,) the place in a block of the band's own reach.
     On the host: planes, one row for each kz that occurs: kz, its first point, how many there are, the largest |ky|, its first
     run and how many there are; runs, neighbours along kx: ky, the first kx, the first point, how many.
     """
 
     box_px: int
     reach: int
+    block_reach: int
     k_xyz: Any
     amplitude: Any
     weight: Any
@@ -49,25 +50,34 @@ class Band:
     runs: np.ndarray
 
 
-def band(box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp: Any = np) -> Band:
-    """The frequencies that a comparison uses: one for all particles of a tomogram."""
+def band(
+    box_px: int, highpass_fpx: float, lowpass_fpx: float, wedge: Wedge, xp: Any = np, block_reach: int | None = None
+) -> Band:
+    """The frequencies that a comparison uses: one for all particles of a tomogram.
+
+    block_reach: reach of the blocks that hold the particles' coefficients; omitted: the band's own.
+    """
     reach = min(int(np.floor(lowpass_fpx + EDGE_FPX)), (box_px - 1) // 2)
-    axis = np.arange(-reach, reach + 1)
-    kz, ky, kx = np.meshgrid(axis, axis, np.arange(reach + 1), indexing="ij")
+    block_reach = reach if block_reach is None else block_reach
+    if block_reach < reach:
+        raise ValueError(f"blocks of reach {block_reach} do not hold a band that reaches to {reach}")
+    kx, ky, kz = block_frequencies(reach)
     amplitude = passband(np.sqrt(kx**2 + ky**2 + kz**2).astype(np.float32), highpass_fpx, lowpass_fpx)
     inside = (kx**2 + ky**2 + kz**2 <= reach**2) & (amplitude > 0) & measured(np.stack([kx, ky, kz], axis=-1), wedge)
     k = np.stack([kx[inside], ky[inside], kz[inside]])
     chosen = amplitude[inside]
     multiplicity = np.where(k[0] == 0, np.float32(1), np.float32(2))
-    voxel = ((k[2] % box_px) * box_px + k[1] % box_px) * (box_px // 2 + 1) + k[0]
+    rows = 2 * block_reach + 1
+    voxel = ((k[2] + block_reach) * rows + k[1] + block_reach) * (block_reach + 1) + k[0]
     return Band(
         box_px,
         reach,
+        block_reach,
         xp.asarray(k, dtype=xp.float32),
         xp.asarray(chosen),
         xp.asarray(multiplicity * chosen**2),
         xp.asarray(voxel),
-        xp.asarray(np.flatnonzero(inside.ravel())),
+        xp.asarray(np.flatnonzero(inside)),
         *_planes(k),
     )
 
@@ -122,9 +132,16 @@ def shift_step_px(selection: Band) -> float:
     return max(1.0, selection.box_px / (4.0 * selection.reach))
 
 
-def weighted(selection: Band, half_spectrum: Any) -> tuple[Any, float]:
-    """W p of a particle's half spectrum, (n,) complex64, and its energy sum W |p|^2."""
-    values = half_spectrum.ravel()[selection.voxel]
+def coefficients(selection: Band, block: Any) -> Any:
+    """The coefficients p of a particle's block (see `fourier.block`) on the band, (n,) complex64."""
+    if block.shape[-1] - 1 != selection.block_reach:
+        raise ValueError(f"a block of reach {block.shape[-1] - 1}, {selection.block_reach} announced")
+    return block.ravel()[selection.voxel]
+
+
+def weighted(selection: Band, block: Any) -> tuple[Any, float]:
+    """W p of a particle's block, (n,) complex64, and its energy sum W |p|^2."""
+    values = coefficients(selection, block)
     energy = float((selection.weight * (values.real**2 + values.imag**2)).sum(dtype=np.float64))
     return selection.weight * values, energy
 

@@ -145,11 +145,11 @@ def inserted(total: FourierSum, particle: Placed) -> FourierSum:
     contribution is off by half a unit at most; a voxel holds 2^7 of the largest, more than the coefficients within reach
     of it can add up to. Numbers that are not finite make NaN of the voxels that the particle touches.
     """
-    xp = namespace(particle.half_spectrum)
-    n = particle.half_spectrum.shape[0]
-    half = xp.ascontiguousarray(particle.half_spectrum, dtype=xp.complex64)
-    measured = _measured_places(xp, _device(xp), n, particle.wedge)
-    peak = xp.abs(half.view(xp.float32)).max().reshape(1)
+    xp = namespace(particle.block)
+    n, reach = total.values.shape[0], particle.block.shape[-1] - 1
+    block = xp.ascontiguousarray(particle.block, dtype=xp.complex64)
+    measured = _measured_places(xp, _device(xp), reach, particle.wedge)
+    peak = xp.abs(block.view(xp.float32)).max().reshape(1)
     turn = (np.asarray(particle.shift_xyz_px) * (2 * np.pi / n)).astype(np.float32)
     sums = xp.zeros((*total.weights.shape, 3), dtype=xp.int64)
     result = FourierSum(xp.empty_like(total.values), xp.empty_like(total.weights))
@@ -161,9 +161,10 @@ def inserted(total: FourierSum, particle: Placed) -> FourierSum:
         (-(-len(measured) // threads), 1),
         threads,
         0,
-        half,
+        block,
         measured,
         np.int32(len(measured)),
+        np.int32(reach),
         np.int32(n),
         xp.asarray(np.ascontiguousarray(particle.rotation, dtype=np.float32)),
         *turn,
@@ -308,6 +309,6 @@ def _tiles(selection: Band, n_rows: int) -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=16)
-def _measured_places(xp: Any, device: int, box_px: int, wedge: Wedge) -> Any:
-    """Places of the measured frequencies in a half spectrum, int32, on the device."""
-    return xp.asarray(measured_frequencies(box_px, wedge)[1].astype(np.int32))
+def _measured_places(xp: Any, device: int, reach: int, wedge: Wedge) -> Any:
+    """Places of the measured frequencies in a block, int32, on the device."""
+    return xp.asarray(measured_frequencies(reach, wedge)[1].astype(np.int32))

@@ -1,4 +1,8 @@
-"""Spectra of boxes: transforms about the box centre, Fourier cropping, shells and bandpass."""
+"""Spectra of boxes: transforms about the box centre, blocks of low frequencies, Fourier cropping, shells and bandpass.
+
+A block of reach r holds a spectrum's coefficients around zero frequency, (2 r + 1, 2 r + 1, r + 1): kz and ky from -r to r, kx
+from 0 to r. It has the same numbers as the whole half spectrum, in less room.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,60 @@ def from_spectrum(half: Any, box_px: int) -> Any:
     shape = (box_px, box_px, box_px)
     volume = scipy.fft.irfftn(half, shape) if xp is np else xp.fft.irfftn(half, shape)
     return xp.fft.fftshift(volume).astype(xp.float32, copy=False)
+
+
+def spectrum_block(volume: Any, reach: int) -> Any:
+    """The block of a cubic box's spectrum, complex64: what an alignment knows of a particle."""
+    return block(spectrum(volume), reach)
+
+
+def block(half: Any, reach: int) -> Any:
+    """The coefficients of a half spectrum (n, n, n // 2 + 1) out to a reach below n / 2."""
+    n = half.shape[0]
+    if not 0 <= reach <= (n - 1) // 2:
+        raise ValueError(f"a spectrum of a box of {n} px has no block of reach {reach}")
+    side = 2 * reach + 1
+    made = namespace(half).empty((side, side, reach + 1), dtype=half.dtype)
+    for in_block, in_half in _quadrants(reach, n):
+        made[in_block] = half[in_half]
+    return made
+
+
+def spread(inner: Any, box_px: int) -> Any:
+    """The half spectrum (n, n, n // 2 + 1) that has this block and nothing beyond it."""
+    half = namespace(inner).zeros((box_px, box_px, box_px // 2 + 1), dtype=inner.dtype)
+    for in_block, in_half in _quadrants(inner.shape[-1] - 1, box_px):
+        half[in_half] = inner[in_block]
+    return half
+
+
+def shrunk(outer: Any, reach: int) -> Any:
+    """The block of a smaller reach inside a block; a view."""
+    middle = outer.shape[-1] - 1
+    rows = slice(middle - reach, middle + reach + 1)
+    return outer[rows, rows, : reach + 1]
+
+
+def block_frequencies(reach: int) -> np.ndarray:
+    """The frequencies (kx, ky, kz) of a block's places in their order, (3, places) int64."""
+    axis = np.arange(-reach, reach + 1)
+    kz, ky, kx = np.meshgrid(axis, axis, np.arange(reach + 1), indexing="ij")
+    return np.stack([kx.ravel(), ky.ravel(), kz.ravel()])
+
+
+def block_variance(inner: Any, box_px: int) -> float:
+    """The variance of a box's voxels that lies inside the block of its spectrum (Parseval)."""
+    power = inner.real**2 + inner.imag**2
+    reach = inner.shape[-1] - 1
+    total = 2 * power.sum(dtype=np.float64) - power[:, :, 0].sum(dtype=np.float64) - power[reach, reach, 0]
+    return float(total) / box_px**6
+
+
+def _quadrants(reach: int, n: int) -> list[tuple[Any, Any]]:
+    """The four parts in which a block lies in a half spectrum: (place in the block, place in the half spectrum)."""
+    along = [(slice(reach, None), slice(0, reach + 1)), (slice(0, reach), slice(n - reach, n))]
+    kx = slice(0, reach + 1)
+    return [((z, y, kx), (in_z, in_y, kx)) for z, in_z in along for y, in_y in along]
 
 
 def indices(n: int) -> np.ndarray:
@@ -99,10 +157,9 @@ def cropped(volume: Any, box_px: int) -> Any:
         return volume
     if box_px > n:
         raise ValueError(f"cannot crop a box of {n} px to {box_px} px")
-    xp = namespace(volume)
-    reach = (box_px - 1) // 2
-    kept = xp.asarray(np.r_[0 : reach + 1, -reach:0])
-    last = xp.arange(reach + 1)
-    out = xp.zeros((box_px, box_px, box_px // 2 + 1), dtype=xp.complex64)
-    out[xp.ix_(kept % box_px, kept % box_px, last)] = spectrum(volume)[xp.ix_(kept % n, kept % n, last)]
-    return from_spectrum(out, box_px) * xp.float32((box_px / n) ** 3)
+    return box_of_block(spectrum_block(volume, (box_px - 1) // 2), n, box_px)
+
+
+def box_of_block(inner: Any, box_px: int, small_px: int) -> Any:
+    """The cubic box of small_px that a block of the spectrum of a box of box_px is, densities keeping their height."""
+    return from_spectrum(spread(inner, small_px), small_px) * np.float32((small_px / box_px) ** 3)

@@ -328,18 +328,17 @@ static __device__ __forceinline__ void add(unsigned long long* sum, float amount
 
 // Adds a particle's measured coefficients to the eight voxels around R^-1 k: sums[voxel] += (Re, Im, weight), 64-bit integers.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    insert(const float2* __restrict__ half_spectrum, const int* __restrict__ measured, int n_points, int box,
+    insert(const float2* __restrict__ block, const int* __restrict__ measured, int n_points, int reach, int box,
            const float* __restrict__ rotation, float turn_x, float turn_y, float turn_z, const float* __restrict__ peak,
            unsigned long long* __restrict__ sums) {
     const int i = blockIdx.x * THREADS + threadIdx.x;
     if (i >= n_points) return;
     const int last = box / 2, place = measured[i];
-    const int column = place % (last + 1), row = place / (last + 1) % box, sheet = place / (last + 1) / box;
-    const float kx = (float)column, ky = (float)(row > (box - 1) / 2 ? row - box : row);
-    const float kz = (float)(sheet > (box - 1) / 2 ? sheet - box : sheet);
+    const int side = 2 * reach + 1, column = place % (reach + 1), row = place / (reach + 1) % side;
+    const float kx = (float)column, ky = (float)(row - reach), kz = (float)(place / (reach + 1) / side - reach);
     float sine, cosine;
     sincosf(turn_x * kx + turn_y * ky + turn_z * kz, &sine, &cosine);
-    const float2 v = half_spectrum[place];
+    const float2 v = block[place];
     float x = rotation[0] * kx + rotation[3] * ky + rotation[6] * kz;
     float y = rotation[1] * kx + rotation[4] * ky + rotation[7] * kz;
     float z = rotation[2] * kx + rotation[5] * ky + rotation[8] * kz;

@@ -12,10 +12,10 @@ from engine.devices import Work
 from engine.faults import Fault
 from engine.geometry import symmetry
 from engine.kernels.rotate import symmetrized
-from engine.kinds import masks, sense
+from engine.kinds import masks, sense, shares
 from engine.kinds.averaging import alternate, averages, bad_tags, fsc_of_parts, summed, without
 from engine.kinds.form import Form, Look, OptionalMask, ParticlesReference, ProjectForm, TableReference, reads
-from engine.step import Cost, Outputs, Step
+from engine.step import Cost, Outputs, Share, Step
 
 
 class Data(Form):
@@ -105,7 +105,12 @@ def unfold(project: Project) -> list[Step]:
         "table",
         "summary",
     )
-    return [Step("average", average_table, 2, settings, makes, inputs, cost=Cost())]
+    return [Step("average", average_table, 3, settings, makes, inputs, cost=Cost(share=share))]
+
+
+def share(box_px: int, pixel_size_A: float) -> Share:
+    """Each box is checked, then averaged."""
+    return shares.checked(box_px) + shares.averaged(box_px)
 
 
 class Averaged(Form):

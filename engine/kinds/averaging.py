@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Curve, Particles, Table, Volume
+from engine.data import Curve, Particles, Spectra, Table, Volume
 from engine.devices import Work, namespace
 from engine.faults import EngineError
 from engine.geometry import euler, symmetry
 from engine.kernels import average, fsc, quick
 from engine.kernels.average import FourierSum
-from engine.kernels.fourier import spectrum
+from engine.kernels.fourier import block_variance, box_of_block, cropped, even_fast, spectrum_block
 from engine.kernels.mask import support_px
 from engine.kernels.rotate import symmetrized
 from engine.kernels.wedge import Wedge
@@ -44,7 +44,7 @@ def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]
     """Tags of boxes with voxels that are no numbers, or that are constant; an EngineError when they are too many."""
 
     def bad(rows: range) -> list[int]:
-        return [tags[row] for row in rows if not _is_usable(particles.read(tags[row]))]
+        return [tags[row] for row in rows if not is_usable(particles.read(tags[row]))]
 
     found = [tag for part in work.map(bad, chunks(len(tags), work.chunk)) for tag in part]
     if len(found) > MOST_BAD * len(tags):
@@ -63,7 +63,7 @@ def without(table: Table, bad: list[int]) -> Table:
     )
 
 
-def _is_usable(box: np.ndarray) -> bool:
+def is_usable(box: np.ndarray) -> bool:
     """Finite, not constant, and its square still a float32: sums of squares must not overflow."""
     if not np.isfinite(box).all():
         return False
@@ -103,19 +103,69 @@ def summed(
     part tells of these rows which belong to the first. Each particle is first brought to mean 0 and deviation 1 inside the
     mask at its pose.
     """
-    table = table.where(table["averaged"] == 1)
-    tags, samplings, rotations, shifts = table.tags, wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
-    is_first = part(table)
     box_px, radius_px = particles.box_px, support_px(mask)
     device_mask = work.once_per_device(lambda: work.array(mask))
 
-    def placed(row: int) -> average.Placed:
-        box = work.array(particles.read(int(tags[row])))
-        mean, deviation = quick.mean_and_deviation(box, device_mask(), rotations[row], shifts[row], radius_px)
-        return average.Placed(spectrum((box - mean) / (deviation or 1)), samplings[row], rotations[row], shifts[row])
+    def block(tag: int, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
+        box = work.array(particles.read(tag))
+        mean, deviation = quick.mean_and_deviation(box, device_mask(), rotation, shift_xyz_px, radius_px)
+        return spectrum_block((box - mean) / (deviation or 1), (box_px - 1) // 2)
+
+    return _summed_blocks(block, table, box_px, 1.0, work, part)
+
+
+def summed_spectra(
+    spectra: Spectra,
+    table: Table,
+    mask: np.ndarray,
+    work: Work,
+    part: Callable[[Table], np.ndarray] = alternate,
+) -> Sums:
+    """The sums of `summed` out to the spectra's reach, and nothing beyond it; all is done in the smallest sufficient box."""
+    box_px, reach = spectra.box_px, spectra.reach
+    small_px = small_box_px(reach, box_px)
+    device_mask = work.once_per_device(lambda: small_mask(work.array(mask), small_px))
+
+    def block(tag: int, rotation: np.ndarray, shift_small_px: np.ndarray) -> Any:
+        given = work.array(spectra.block(tag)), spectra.variance(tag), box_px
+        return normalised_block(*given, device_mask(), rotation, shift_small_px)
+
+    sums = _summed_blocks(block, table, small_px, small_px / box_px, work, part)
+    first, second = (average.enlarged(total, reach, box_px) for total in (sums.first, sums.second))
+    return Sums(first, second, sums.n_particles)
+
+
+def small_box_px(reach: int, box_px: int) -> int:
+    """The side of the box in which blocks of a reach are summed: one shell of interpolation's tails beside the reach."""
+    return min(box_px, even_fast(2 * reach + 2))
+
+
+def small_mask(mask: Any, small_px: int) -> Any:
+    """The mask resampled to the small box, clipped to 0 … 1."""
+    return namespace(mask).clip(cropped(mask, small_px), 0, 1)
+
+
+def _summed_blocks(
+    block: Callable[[int, np.ndarray, np.ndarray], Any],
+    table: Table,
+    box_px: int,
+    scale: float,
+    work: Work,
+    part: Callable[[Table], np.ndarray],
+) -> Sums:
+    """The sums in a box of box_px of what block(tag, rotation, shift) gives; scale turns the table's px into that box's."""
+    table = table.where(table["averaged"] == 1)
+    tags, samplings, rotations = table.tags, wedges(table), euler.matrices(table.angles)
+    shifts = scale * table.shifts_xyz_px
+    is_first = part(table)
 
     def group_sum(rows: range) -> tuple[FourierSum, FourierSum]:
-        xp = namespace(device_mask())
+        xp = namespace(work.array(np.empty(0)))
+
+        def placed(row: int) -> average.Placed:
+            pose = rotations[row], shifts[row]
+            return average.Placed(block(int(tags[row]), *pose), samplings[row], *pose)
+
         mine = [[row for row in rows if bool(is_first[row]) is first] for first in (True, False)]
         first, second = (average.sum_of(box_px, map(placed, part), xp) for part in mine)
         return first, second
@@ -125,6 +175,24 @@ def summed(
         first.add(first_few)
         second.add(second_few)
     return Sums(average.completed(first), average.completed(second), len(table))
+
+
+def normalised_block(
+    block: Any, variance: float, box_px: int, small_mask: Any, rotation: np.ndarray, shift_small_px: np.ndarray
+) -> Any:
+    """The block of a particle's spectrum with mean 0 and deviation 1 under the turned mask; variance is that of the whole box.
+
+    The mask lies in a small box. Mean and deviation under it are those of the particle that the block holds; what lies beyond
+    the block is noise by far, and counts with its variance in the whole box.
+    """
+    small_px = small_mask.shape[-1]
+    inside = box_of_block(block, box_px, small_px)
+    mean, within = quick.mean_and_deviation(inside, small_mask, rotation, shift_small_px, 2.0 * small_px)
+    deviation = np.sqrt(within**2 + max(0.0, variance - block_variance(block, box_px)))
+    made = block.copy()
+    reach = block.shape[-1] - 1
+    made[reach, reach, 0] -= mean * box_px**3
+    return made / np.float32(deviation) if deviation > 0 else made
 
 
 def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_particles: float = 0.0) -> dict[str, Any]:
@@ -144,7 +212,13 @@ def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_partic
 def fsc_of_parts(sums: Sums, fsc_mask: Volume, between: str) -> Curve:
     """FSC of the two parts' averages. Parts that were aligned to one reference flatter it: no gold standard."""
     curve = fsc.fsc(average.compensated(sums.first), average.compensated(sums.second), fsc_mask.data)
+    curve = ended(curve, sums.all.weights)
     return fsc_curve(curve, fsc_mask.data.shape[-1], fsc_mask.pixel_size_A, between, gold_standard=False)
+
+
+def ended(curve: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The FSC, 0 beyond the last shell that any particle reached: a mask smears what is inside over the shells outside."""
+    return np.where(np.arange(len(curve)) <= average.last_shell(weights), curve, 0.0)
 
 
 def fsc_curve(curve: np.ndarray, box_px: int, pixel_size_A: float, between: str, gold_standard: bool) -> Curve:

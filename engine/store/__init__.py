@@ -13,15 +13,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from engine.data import Curve, ParticleFacts, Particles, Table, Volume, VolumeFacts
+from engine.data import Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, Step, Stream
+from engine.step import Outputs, SpectraStream, Step, Stream
 from engine.store.atomic import advice, aside, make_folder, told, write_bytes
 from engine.store.lock import LockHeld, lock, lock_holder, now
 from engine.store.reading import (
     ADVICE,
     StoredItem,
     StoredParticles,
+    StoredSpectra,
     StoredStep,
     decoded,
     facts_in,
@@ -33,7 +34,7 @@ from engine.store.reading import (
 )
 from engine.store.writing import FORMAT, facts_of, fill, image, plain
 
-__all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredStep"]
+__all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredSpectra", "StoredStep"]
 
 
 class Store:
@@ -71,14 +72,17 @@ class Store:
             items = items_in(file, self.path(step_name))
             return [StoredItem(name, what_is(item), shape_of(item)) for name, item in items.items()]
 
-    def read(self, step_name: str, item_path: str) -> Volume | Table | Curve | dict[str, Any] | np.ndarray | Particles:
-        """The value of an item; particles stay on disk and are read box by box."""
+    def read(
+        self, step_name: str, item_path: str
+    ) -> Volume | Table | Curve | dict[str, Any] | np.ndarray | Particles | Spectra:
+        """The value of an item; particles and their spectra stay on disk and are read one by one."""
         path = self._present(step_name)
         with opened(path) as file:
             item = item_in(file, path, item_path)
-            if what_is(item) != "particles":
+            what = what_is(item)
+            if what not in ("particles", "spectra"):
                 return decoded(item)
-        return StoredParticles(path, item_path)
+        return StoredParticles(path, item_path) if what == "particles" else StoredSpectra(path, item_path)
 
     def volume_facts(self, step_name: str, item_path: str) -> VolumeFacts:
         """Shape and pixel size of a stored volume, without its voxels."""
@@ -125,7 +129,7 @@ class Store:
             self._need_space(path, outputs)
             with aside(path) as temporary:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
-                if any(isinstance(value, Stream) for value in outputs.values()):
+                if any(isinstance(value, Stream | SpectraStream) for value in outputs.values()):
                     with h5py.File(temporary, "w", libver=FORMAT, locking=False) as file:
                         fill(file, facts, outputs, seconds)
                 else:
@@ -138,8 +142,7 @@ class Store:
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """HDF5 that writes to a full disk can end the process, so streams look first."""
-        streams = [value for value in outputs.values() if isinstance(value, Stream)]
-        needed = sum(4 * len(stream.tags) * stream.box_px**3 for stream in streams)
+        needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, Stream | SpectraStream))
         free = shutil.disk_usage(path.parent).free
         if needed * 1.02 > free:
             raise EngineError(

@@ -17,7 +17,7 @@ from engine.faults import EngineError
 from engine.store.writing import LAYOUT
 
 ADVICE = "delete it and run the project again, or bring it back from a copy"
-WHATS = ("volume", "table", "curve", "particles", "array", "summary")
+WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary")
 _DEEPEST = 8
 _MOST_OBJECTS = 100_000
 
@@ -74,6 +74,36 @@ class StoredParticles:
             if text_of(file.attrs["key"]) != self._key:
                 raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
             return np.asarray(file[self._item_path][row], dtype=np.float32)
+
+
+class StoredSpectra:
+    """Spectra of a stored step. Each read opens the file anew, so threads and processes may share the object."""
+
+    def __init__(self, path: Path, item_path: str) -> None:
+        with opened(path) as file:
+            item = item_in(file, path, item_path, "spectra")
+            self.box_px = int(item.attrs["box_px"])
+            self.reach = int(item.shape[3]) - 1
+            self._key = text_of(file.attrs["key"])
+            tags, variances = item.parent["tags"][()].tolist(), item.parent["variance"][()].tolist()
+        self._path, self._item_path = path, item_path
+        self._known = {tag: (row, variance) for row, (tag, variance) in enumerate(zip(tags, variances, strict=True))}
+
+    def __repr__(self) -> str:
+        return f"StoredSpectra({len(self._known)} blocks of reach {self.reach})"
+
+    def __contains__(self, tag: int) -> bool:
+        return int(tag) in self._known
+
+    def block(self, tag: int) -> np.ndarray:
+        row, _ = self._known[int(tag)]
+        with opened(self._path) as file:
+            if text_of(file.attrs["key"]) != self._key:
+                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
+            return np.asarray(file[self._item_path][row], dtype=np.float32).view(np.complex64)[..., 0]
+
+    def variance(self, tag: int) -> float:
+        return float(self._known[int(tag)][1])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.data import Curve, Table, Volume
 from engine.devices import to_host
-from engine.step import Item, Outputs, Step, Stream
+from engine.step import Item, Outputs, SpectraStream, Step, Stream
 
 LAYOUT = 1
 FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
@@ -88,6 +88,8 @@ def _encode(file: Any, name: str, value: Item) -> None:
         _set(made, what="curve", unit="by column", columns=json.dumps(list(value.columns)), notes=notes)
     elif isinstance(value, Stream):
         _encode_stream(file, name, value)
+    elif isinstance(value, SpectraStream):
+        _encode_spectra(file, name, value)
     elif isinstance(value, Mapping):
         text = json.dumps(dict(value), default=plain).encode()
         made = _dataset(file, name, np.array([text], dtype=f"S{len(text)}"))
@@ -117,6 +119,27 @@ def _encode_stream(file: Any, name: str, stream: Stream) -> None:
         n_written += 1
     if n_written != count:
         raise ValueError(f"{name}: {count} tags but {n_written} boxes")
+
+
+def _encode_spectra(file: Any, name: str, stream: SpectraStream) -> None:
+    """The blocks as one dataset of real and imaginary parts, a chunk each; beside it datasets `tags` and `variance`."""
+    shape, count = (2 * stream.reach + 1, 2 * stream.reach + 1, stream.reach + 1), len(stream.tags)
+    chunked: dict[str, Any] = {"chunks": (1, *shape, 2), "fletcher32": True} if count else {}
+    blocks = file.create_dataset(name, shape=(count, *shape, 2), dtype=np.float32, track_times=False, **chunked)
+    _set(blocks, what="spectra", unit="arbitrary", axes="zyx", box_px=stream.box_px)
+    _dataset(blocks.parent, "tags", np.asarray(stream.tags, dtype=np.int64))
+    variances: list[float] = []
+    for block, variance in stream.spectra:
+        if np.shape(block) != shape or len(variances) == count:
+            raise ValueError(
+                f"{name}: block {len(variances) + 1} of {count} has the shape {np.shape(block)}, {shape} announced"
+            )
+        parts = np.ascontiguousarray(to_host(block), dtype=np.complex64)
+        blocks[len(variances)] = parts.view(np.float32).reshape(*shape, 2)
+        variances.append(variance)
+    if len(variances) != count:
+        raise ValueError(f"{name}: {count} tags but {len(variances)} blocks")
+    _dataset(blocks.parent, "variance", np.array(variances, dtype=np.float64))
 
 
 def _dataset(place: Any, name: str, values: np.ndarray) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.geometry import euler, search
 from engine.kernels import blobs, compiled, correlate, exact, mask, quick, reference
-from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum
+from engine.kernels.fourier import from_spectrum, half_frequencies, spectrum, spectrum_block
 from engine.kernels.peak import best_pose
 from engine.kernels.wedge import Wedge, measured
 
@@ -39,13 +39,14 @@ def test_a_sampled_reference_equals_the_spectrum_of_the_object_turned_exactly(se
     whole = reference.spectrum_table(OBJECT, selection.reach)
     for rotation in euler.matrices(euler.random(5, np.random.default_rng(1))):
         sampled = reference.sample(whole, selection.k_xyz, rotation[None].astype(np.float32))[0]
-        true = spectrum(blobs.render(CHAIN @ rotation.T, 1.2, N)).ravel()[selection.voxel]
+        block = spectrum_block(blobs.render(CHAIN @ rotation.T, 1.2, N), selection.reach)
+        true = correlate.coefficients(selection, block)
         assert np.linalg.norm(sampled - true) < 0.03 * np.linalg.norm(true)  # trilinear at padding 1.5: about 2 %
 
 
 def test_the_score_equals_its_definition(selection, template):
     rotation = euler.matrices([20, 70, -130])
-    half = spectrum(particle(rotation, [1, 0, -2], 0.1, 0))
+    half = spectrum_block(particle(rotation, [1, 0, -2], 0.1, 0), selection.reach)
     weighted, energy = correlate.weighted(selection, half)
     centre = np.array([0.4, -1.2, 2.0])
     window = correlate.window(selection, 1.5, np.ones((3, 5, 7), dtype=bool))
@@ -58,7 +59,7 @@ def test_the_score_equals_its_definition(selection, template):
         window,
     )
     turned = reference.sample(template, selection.k_xyz, rotation[None].astype(np.float32))[0].astype(np.complex128)
-    p = half.ravel()[selection.voxel]
+    p = correlate.coefficients(selection, half)
     for jz, jy, jx in [(0, 0, 0), (1, 2, 3), (2, 4, 6), (0, 4, 1)]:
         shift = centre + 1.5 * np.array([jx - 3, jy - 2, jz - 1])
         phase = np.exp(2j * np.pi * (shift @ selection.k_xyz) / N)
@@ -69,7 +70,7 @@ def test_the_score_equals_its_definition(selection, template):
 
 def test_many_rotations_at_once_score_as_each_on_its_own(selection, template):
     rotations = euler.matrices(euler.random(40, np.random.default_rng(2)))
-    half = spectrum(particle(rotations[17], [1, -1, 0.5], 0.1, 4))
+    half = spectrum_block(particle(rotations[17], [1, -1, 0.5], 0.1, 4), selection.reach)
     weighted, energy = correlate.weighted(selection, half)
     window = correlate.window(selection, 1.0, np.ones((5, 5, 5), dtype=bool))
     together = best_pose(template, selection, weighted, energy, rotations, window)
@@ -88,7 +89,7 @@ def test_the_compiled_search_equals_the_array_search(n, low, sides, wedge):
     selection = correlate.band(n, 2, low, wedge)
     volume, box = generator.normal(size=(2, n, n, n)).astype(np.float32)
     table = reference.spectrum_table(volume, selection.reach)
-    weighted, energy = correlate.weighted(selection, spectrum(box))
+    weighted, energy = correlate.weighted(selection, spectrum_block(box, selection.reach))
     allowed = generator.uniform(size=sides) < 0.7
     allowed[tuple(side // 2 for side in sides)] = True
     window = correlate.window(selection, 1.3, allowed)
@@ -106,7 +107,7 @@ def test_compiled_slopes_and_shifts_equal_their_twins(n, low):
     selection = correlate.band(n, 2, low, Wedge(4, (-50, 60), (-40, 60)))
     volume, box = generator.normal(size=(2, n, n, n)).astype(np.float32)
     table = reference.spectrum_table(volume, selection.reach)
-    weighted, energy = correlate.weighted(selection, spectrum(box))
+    weighted, energy = correlate.weighted(selection, spectrum_block(box, selection.reach))
     rotations = euler.matrices(euler.random(7, generator))
     moved = correlate.shifted(selection, weighted, np.array([1.3, -2.0, 0.4]))
     np.testing.assert_allclose(
@@ -120,7 +121,8 @@ def test_compiled_slopes_and_shifts_equal_their_twins(n, low):
 def test_slopes_are_the_derivatives_of_the_cc(selection, template):
     """Central differences of the CC, 0.05 px apart."""
     rotation = euler.matrices([10, 50, 100])[None]
-    weighted, energy = correlate.weighted(selection, spectrum(particle(rotation[0], np.array([0.8, -0.5, 0.3]), 1, 5)))
+    box = particle(rotation[0], np.array([0.8, -0.5, 0.3]), 1, 5)
+    weighted, energy = correlate.weighted(selection, spectrum_block(box, selection.reach))
 
     def at(shift):
         return quick.slopes(
@@ -141,7 +143,7 @@ def test_slopes_are_the_derivatives_of_the_cc(selection, template):
 def test_a_shift_is_found_below_a_twentieth_of_a_pixel(selection, template):
     rotation = euler.matrices([10, 50, 100])
     true = np.array([1.3, -2.4, 0.6])
-    weighted, energy = correlate.weighted(selection, spectrum(particle(rotation, true, 10, 5)))
+    weighted, energy = correlate.weighted(selection, spectrum_block(particle(rotation, true, 10, 5), selection.reach))
     coarse = correlate.window(selection, 1.0, np.ones((9, 9, 9), dtype=bool))
     peak = best_pose(template, selection, weighted, energy, rotation[None], coarse)
     np.testing.assert_allclose(peak.shift_xyz_px, true, atol=0.05)
@@ -149,7 +151,9 @@ def test_a_shift_is_found_below_a_twentieth_of_a_pixel(selection, template):
 
 def test_forbidden_samples_are_never_chosen(selection, template):
     rotation = euler.matrices([10, 50, 100])
-    weighted, energy = correlate.weighted(selection, spectrum(particle(rotation, [3, 0, 0], 10, 5)))
+    weighted, energy = correlate.weighted(
+        selection, spectrum_block(particle(rotation, [3, 0, 0], 10, 5), selection.reach)
+    )
     allowed = np.zeros((9, 9, 9), dtype=bool)
     allowed[4, 4, 3:6] = True
     window = correlate.window(selection, 1.0, allowed)
@@ -164,9 +168,14 @@ def test_the_exact_cc_equals_the_oracles(selection, snr):
     shift = np.array([2, -1, 1])
     box = particle(rotation, shift, snr, 8)
     whole = reference.spectrum_table(OBJECT * mask.inscribed_ball(N), selection.reach)
-    half = spectrum(box)
+    half = spectrum_block(box, selection.reach)
     cc = exact.exact_cc(
-        whole, exact.mask_for_comparison(MASK, selection), selection, half.ravel()[selection.voxel], rotation, shift
+        whole,
+        exact.mask_for_comparison(MASK, selection),
+        selection,
+        correlate.coefficients(selection, half),
+        rotation,
+        shift,
     )
     slow = oracle.align(box, OBJECT, MASK, WEDGE, (2, LOW), rotation[None], 5)
     np.testing.assert_array_equal(slow.shift_xyz_px, shift)
@@ -185,7 +194,7 @@ def test_the_search_lands_where_the_exhaustive_real_space_oracle_lands(selection
         candidates = true @ off @ grid
         box = particle(true, generator.uniform(-2, 2, 3), snr, seed)
         slow = oracle.align(box, OBJECT, MASK, WEDGE, (2, LOW), candidates, 4)
-        weighted, energy = correlate.weighted(selection, spectrum(box))
+        weighted, energy = correlate.weighted(selection, spectrum_block(box, selection.reach))
         window = correlate.window(selection, 1.0, np.ones((9, 9, 9), dtype=bool))
         fast = best_pose(template, selection, weighted, energy, candidates, window)
         disagreements.append(euler.angular_distance_deg(candidates[slow.rotation], candidates[fast.rotation]))
@@ -206,7 +215,9 @@ def test_the_mirror_image_never_wins(selection):
     window = correlate.window(selection, 1.0, np.ones((5, 5, 5), dtype=bool))
     for seed, true in enumerate(rotations[:4]):
         nearby = true @ search.rotations(search.Search(30, 10, 30, 10))
-        weighted, energy = correlate.weighted(selection, spectrum(particle(true, [0, 0, 0], 0.1, seed)))
+        weighted, energy = correlate.weighted(
+            selection, spectrum_block(particle(true, [0, 0, 0], 0.1, seed), selection.reach)
+        )
         right = best_pose(straight, selection, weighted, energy, nearby, window)
         wrong = best_pose(mirrored, selection, weighted, energy, rotations, window)
         assert right.cc > wrong.cc + 0.05

@@ -11,7 +11,7 @@ import pytest
 
 from engine.geometry import euler
 from engine.kernels import average, correlate, cuda, reference
-from engine.kernels.fourier import spectrum
+from engine.kernels.fourier import spectrum_block
 from engine.kernels.wedge import Wedge
 
 SHARED_BYTES = 227 * 1024
@@ -87,7 +87,7 @@ def scene(n, low, wedge, sides=(3, 3, 3), n_rotations=6):
     selection = correlate.band(n, 2, low, wedge)
     volume, box = generator.normal(size=(2, n, n, n)).astype(np.float32)
     table = reference.spectrum_table(volume, selection.reach)
-    weighted, energy = correlate.weighted(selection, spectrum(box))
+    weighted, energy = correlate.weighted(selection, spectrum_block(box, selection.reach))
     allowed = generator.uniform(size=sides) < 0.7
     allowed[tuple(side // 2 for side in sides)] = True
     window = correlate.window(selection, 1.3, allowed)
@@ -116,7 +116,7 @@ def test_the_search_equals_the_array_search(shim, n, low, sides, wedge):
 @pytest.mark.parametrize("stride", [-1, 37])
 def test_the_order_in_which_threads_run_changes_no_bit(shim, stride):
     asked = scene(20, 7, WEDGES[1], (5, 7, 5))
-    half = spectrum(np.random.default_rng(1).normal(size=(20,) * 3).astype(np.float32))
+    half = spectrum_block(np.random.default_rng(1).normal(size=(20,) * 3).astype(np.float32), 9)
 
     def everything():
         total = average.empty_sum(20)
@@ -219,7 +219,7 @@ def test_an_inserted_particle_equals_the_array_insertion(shim, n, wedge):
     generator = np.random.default_rng(n)
     fast = slow = average.empty_sum(n)
     for angles in euler.random(3, generator):
-        half = spectrum(generator.normal(size=(n,) * 3).astype(np.float32))
+        half = spectrum_block(generator.normal(size=(n,) * 3).astype(np.float32), 7)
         pose = euler.matrices(angles), generator.uniform(-3, 3, 3)
         placed = average.Placed(half, wedge, *pose)
         fast, slow = cuda.inserted(fast, placed), average.inserted(slow, placed)
@@ -229,7 +229,7 @@ def test_an_inserted_particle_equals_the_array_insertion(shim, n, wedge):
 
 @pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
 def test_insertion_keeps_all_digits_whatever_the_size_of_the_numbers(shim, size):
-    half = spectrum(np.random.default_rng(2).normal(size=(16,) * 3).astype(np.float32))
+    half = spectrum_block(np.random.default_rng(2).normal(size=(16,) * 3).astype(np.float32), 7)
     turned = euler.matrices([20, 70, -130]), np.array([1.0, -2, 0.5])
     one = cuda.inserted(average.empty_sum(16), average.Placed(half, Wedge(0), *turned))
     other = cuda.inserted(average.empty_sum(16), average.Placed(half * np.float32(size), Wedge(0), *turned))
@@ -237,7 +237,7 @@ def test_insertion_keeps_all_digits_whatever_the_size_of_the_numbers(shim, size)
 
 
 def test_inserting_changes_nothing_it_was_given(shim):
-    half = spectrum(np.random.default_rng(2).normal(size=(16,) * 3).astype(np.float32))
+    half = spectrum_block(np.random.default_rng(2).normal(size=(16,) * 3).astype(np.float32), 7)
     empty = average.empty_sum(16)
     cuda.inserted(empty, average.Placed(half, Wedge(0), np.eye(3), np.zeros(3)))
     assert not empty.values.any()
@@ -246,13 +246,13 @@ def test_inserting_changes_nothing_it_was_given(shim):
 
 def test_an_empty_particle_adds_its_weights_alone(shim):
     total = cuda.inserted(
-        average.empty_sum(16), average.Placed(np.zeros((16, 16, 9), np.complex64), Wedge(0), np.eye(3), np.zeros(3))
+        average.empty_sum(16), average.Placed(np.zeros((15, 15, 8), np.complex64), Wedge(0), np.eye(3), np.zeros(3))
     )
     assert not total.values.any()
     assert total.weights.any()
 
 
 def test_a_particle_that_is_not_finite_shows(shim):
-    half = np.full((16, 16, 9), np.nan, dtype=np.complex64)
+    half = np.full((15, 15, 8), np.nan, dtype=np.complex64)
     total = cuda.inserted(average.empty_sum(16), average.Placed(half, Wedge(0), np.eye(3), np.zeros(3)))
     assert np.isnan(total.values).any()

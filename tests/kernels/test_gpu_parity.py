@@ -34,6 +34,7 @@ def close(on_gpu, on_cpu, tolerance=1e-4):
 
 def test_spectra_and_cropping_agree(gpu):
     close(fourier.spectrum(gpu.array(OBJECT)), fourier.spectrum(OBJECT))
+    close(fourier.spectrum_block(gpu.array(OBJECT), 9), fourier.spectrum_block(OBJECT, 9))
     close(fourier.cropped(gpu.array(OBJECT), 20), fourier.cropped(OBJECT, 20))
     close(fourier.bandpass(gpu.array(OBJECT), 2, 9), fourier.bandpass(OBJECT, 2, 9))
 
@@ -49,7 +50,7 @@ def matter(work):
         selection,
         reference.spectrum_table(reference.masked(volume, soft), selection.reach),
         exact.mask_for_comparison(soft, selection),
-        fourier.spectrum(work.array(moved(OBJECT, ROTATION, [1, 0, -1]))),
+        fourier.spectrum_block(work.array(moved(OBJECT, ROTATION, [1, 0, -1])), selection.reach),
     )
 
 
@@ -60,10 +61,10 @@ def test_scores_and_the_exact_cc_agree(gpu):
         selection, table, small, half = matter(work)
         weighted, energy = correlate.weighted(selection, half)
         window = correlate.window(selection, 1.0, np.ones((5, 5, 5), dtype=bool))
-        peak = best_pose(table, selection, weighted, energy, rotations, window)
-        values = half.ravel()[selection.voxel]
-        cc = exact.exact_cc(table, small, selection, values, rotations[peak.rotation], peak.shift_xyz_px)
-        results.append((peak.rotation, peak.cc, *peak.shift_xyz_px, cc))
+        found = best_pose(table, selection, weighted, energy, rotations, window)
+        values = correlate.coefficients(selection, half)
+        cc = exact.exact_cc(table, small, selection, values, rotations[found.rotation], found.shift_xyz_px)
+        results.append((found.rotation, found.cc, *found.shift_xyz_px, cc))
     assert results[0][0] == results[1][0]
     np.testing.assert_allclose(results[1], results[0], atol=1e-3)
 
@@ -74,7 +75,7 @@ def score(work, n, low, sides, n_rotations=300):
     volume, box = (work.array(part) for part in generator.normal(size=(2, n, n, n)).astype(np.float32))
     selection = correlate.band(n, 2, low, WEDGE, correlate.namespace(volume))
     table = reference.spectrum_table(volume, selection.reach)
-    weighted, energy = correlate.weighted(selection, fourier.spectrum(box))
+    weighted, energy = correlate.weighted(selection, fourier.spectrum_block(box, selection.reach))
     allowed = generator.uniform(size=sides) < 0.7
     allowed[tuple(side // 2 for side in sides)] = True
     rotations = euler.matrices(euler.random(n_rotations, generator))
@@ -110,7 +111,7 @@ def test_the_cuda_slopes_equal_the_array_slopes(gpu, n, low):
 
 def test_the_cuda_kernels_give_the_same_bits_again(gpu):
     asked = score(gpu, 48, 14, (9, 9, 9))
-    half = fourier.spectrum(gpu.array(OBJECT))
+    half = fourier.spectrum_block(gpu.array(OBJECT), 15)
     xp = correlate.namespace(half)
 
     def everything():
@@ -128,8 +129,8 @@ def test_the_cuda_kernels_give_the_same_bits_again(gpu):
 
 def test_inserted_sums_agree(gpu):
     pose = (WEDGE, ROTATION, np.array([1.0, 0, 2]))
-    host = average.sum_of(N, [average.Placed(fourier.spectrum(OBJECT), *pose)])
-    on_gpu = fourier.spectrum(gpu.array(OBJECT))
+    host = average.sum_of(N, [average.Placed(fourier.spectrum_block(OBJECT, 15), *pose)])
+    on_gpu = fourier.spectrum_block(gpu.array(OBJECT), 15)
     device = average.sum_of(N, [average.Placed(on_gpu, *pose)], correlate.namespace(on_gpu))
     close(device.values, host.values)
     close(device.weights, host.weights)

@@ -15,21 +15,21 @@ def empty(reach: int) -> np.ndarray:
 def insert(
     sums: np.ndarray,
     rows: np.ndarray,
-    half_spectrum: np.ndarray,
+    block: np.ndarray,
     box_px: int,
     rotation: np.ndarray,
     shift_xyz_px: np.ndarray,
 ) -> None:
     """Adds a particle to the sums.
 
-    rows (m, 4) int32: kz, ky, the first kx and how many are measured from there on, all within the sums' reach. half_spectrum:
-    phases about the centre, zero frequency in the corner, of a box at least as wide as the rows; shift in px of box_px.
+    rows (m, 4) int32: kz, ky, the first kx and how many are measured from there on, all within the sums' reach. block: see
+    `fourier.block`, of a reach that holds the rows; shift in px of box_px.
     """
     reach = (sums.shape[0] - 3) // 2
     k = np.arange(-reach, reach + 1)
     phases = np.exp(2j * np.pi / box_px * np.asarray(shift_xyz_px)[:, None] * k).astype(np.complex64)
     turn = np.ascontiguousarray(rotation, dtype=np.float32)
-    _insert(sums.ravel(), reach, rows, np.ascontiguousarray(half_spectrum), phases, turn)
+    _insert(sums.ravel(), reach, rows, np.ascontiguousarray(block, dtype=np.complex64), phases, turn)
 
 
 def folded(sums: np.ndarray, box_px: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,15 +41,15 @@ def folded(sums: np.ndarray, box_px: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @compiled
-def _insert(flat, reach, rows, half_spectrum, phases, rotation):
+def _insert(flat, reach, rows, block, phases, rotation):
     side = 2 * reach + 3
     row, sheet = np.int64(4 * (reach + 2)), np.int64(4 * (reach + 2) * side)
-    n_z, n_y, _ = half_spectrum.shape
+    middle = block.shape[2] - 1
     offset, one = np.float32(reach + 1), np.float32(1)
     r = rotation
     for number in range(rows.shape[0]):
         kz, ky, first, count = rows[number, 0], rows[number, 1], rows[number, 2], rows[number, 3]
-        values = half_spectrum[kz % n_z, ky % n_y]
+        values = block[kz + middle, ky + middle]
         phase = phases[2, kz + reach] * phases[1, ky + reach]
         y_z = np.float32(ky), np.float32(kz)
         x_start = r[1, 0] * y_z[0] + r[2, 0] * y_z[1]

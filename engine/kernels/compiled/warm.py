@@ -22,5 +22,5 @@ def warm_up() -> None:
     compiled.mean_and_deviation(box, compiled.turned(box, identity, centre), identity, centre, float(n))
     sums = compiled.empty(2)
     row = np.array([[0, 0, 0, 2]], dtype=np.int32)
-    compiled.insert(sums, row, np.ones((n, n, n // 2 + 1), dtype=np.complex64), n, identity, centre)
+    compiled.insert(sums, row, np.ones((5, 5, 3), dtype=np.complex64), n, identity, centre)
     compiled.folded(sums, n)

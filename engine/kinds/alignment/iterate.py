@@ -7,37 +7,48 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Particles, Table, Volume
+from engine.data import Particles, Spectra, Table, Volume
 from engine.devices import Work
 from engine.geometry import euler, search, symmetry
-from engine.kernels.fourier import spectrum
 from engine.kernels.rotate import symmetrized
 from engine.kinds.alignment.particle import Plan, align_one, prepared
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
 from engine.kinds.alignment.select import select
-from engine.kinds.averaging import averages, chunks, fsc_of_parts, summed, wedges
+from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
+from engine.kinds.averaging import averages, chunks, fsc_of_parts, summed, summed_spectra, wedges
 from engine.kinds.form import Form, Round
 from engine.step import Outputs
 
 
 class Iterate(Form):
-    """What an iteration needs to know."""
+    """What an iteration needs to know. The last one of a round averages whole boxes."""
 
     round: Round
+    is_last: bool
 
 
 def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs:
-    """The table of new poses, the averages and their FSC."""
+    """The table of new poses, the averages and their FSC.
+
+    Particles are aligned by their coefficients out to the round's reach. Those between make the average too, wherever blocks
+    pay: its shells end there. The last iteration's average is made from whole boxes.
+    """
     particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
     reference: Volume = inputs["reference"]
     origin: Table = inputs.get("origin", table)
     mask: np.ndarray = inputs["mask"].data
     symmetric = symmetrized(reference.data, symmetry.operators(settings.round.symmetry))
-    aligned = align(particles, table, origin, symmetric, mask, settings.round, reference.pixel_size_A, work)
+    reach = reach_fpx(settings.round.bandpass, particles.box_px, reference.pixel_size_A)
+    taking_part = table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)]
+    spectra = spectra_of(particles, taking_part, inputs.get("spectra"), reach, work)
+    aligned = align(spectra, table, origin, symmetric, mask, settings.round, reference.pixel_size_A, work)
     chosen = select(aligned, settings.round.select, settings.round.separation_px)
-    sums = summed(particles, chosen, mask, work)
+    if settings.is_last or not pays(reach, particles.box_px):
+        sums = summed(particles, chosen, mask, work)
+    else:
+        sums = summed_spectra(spectra, chosen, mask, work)
     return {
         "table": chosen,
         **averages(sums, reference.pixel_size_A, settings.round.symmetry),
@@ -47,7 +58,7 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
 
 
 def align(
-    particles: Particles,
+    spectra: Spectra,
     table: Table,
     origin: Table,
     reference: np.ndarray,
@@ -57,12 +68,12 @@ def align(
     work: Work,
 ) -> Table:
     """The table with the best pose and its cc for every row that takes part (aligned = 1)."""
-    high, low = settings.bandpass.shells(particles.box_px, pixel_size_A)
+    high, low = settings.bandpass.shells(spectra.box_px, pixel_size_A)
     rows = np.flatnonzero(table["aligned"] == 1)
     samplings = wedges(table)
 
     matter_here = work.once_per_device(
-        lambda: prepared(work.array(reference), work.array(mask), set(samplings), high, low)
+        lambda: prepared(work.array(reference), work.array(mask), set(samplings), high, low, spectra.reach)
     )
     rotations, d = euler.matrices(table.angles), table.shifts_xyz_px
     centres = shift_centres(table, origin, settings)
@@ -71,9 +82,9 @@ def align(
     def aligned(job: range) -> list[Pose]:
         poses = []
         for row in (rows[number] for number in job):
-            region = Region(centres[row], rotations[row], settings.shifts, particles.box_px)
-            half_spectrum = spectrum(work.array(particles.read(int(table.tags[row]))))
-            poses.append(align_one(half_spectrum, matter_here(), samplings[row], rotations[row], d[row], region, plan))
+            region = Region(centres[row], rotations[row], settings.shifts, spectra.box_px)
+            block = work.array(spectra.block(int(table.tags[row])))
+            poses.append(align_one(block, matter_here(), samplings[row], rotations[row], d[row], region, plan))
         return poses
 
     found: list[Pose] = []

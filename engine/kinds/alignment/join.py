@@ -12,7 +12,7 @@ from engine.devices import Work
 from engine.geometry import symmetry
 from engine.kernels import average, fsc
 from engine.kernels.rotate import symmetrized
-from engine.kinds.averaging import fsc_curve
+from engine.kinds.averaging import ended, fsc_curve
 from engine.kinds.form import Form
 from engine.step import Outputs
 
@@ -28,7 +28,7 @@ def join(settings: Join, inputs: Mapping[str, Any], work: Work) -> Outputs:
     table: Table = inputs["odd_table"].joined(inputs["even_table"]).sorted_by("tag")
     odd, even, fsc_mask = inputs["odd_average"], inputs["even_average"], inputs["fsc_mask"]
     merged, weight = average.merged([odd.data, even.data], [inputs["odd_weight"], inputs["even_weight"]])
-    curve = fsc.fsc(odd.data, even.data, fsc_mask.data)
+    curve = ended(fsc.fsc(odd.data, even.data, fsc_mask.data), weight)
     pixel_size_A, box_px = odd.pixel_size_A, odd.data.shape[-1]
     stored = fsc_curve(curve, box_px, pixel_size_A, "half-sets aligned on their own", gold_standard=True)
     operators = symmetry.operators(settings.symmetry)

@@ -41,14 +41,18 @@ class Matter:
     small_mask: Any
 
 
-def prepared(reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: float, lowpass_fpx: float) -> Matter:
-    """The matter of a reference and a mask (n, n, n), for all the samplings that occur."""
+def prepared(
+    reference: Any, mask: Any, wedges: Iterable[Wedge], highpass_fpx: float, lowpass_fpx: float, block_reach: int
+) -> Matter:
+    """The matter of a reference and a mask (n, n, n), for all the samplings that occur and particles in blocks of a reach."""
     xp = namespace(reference)
     n = reference.shape[-1]
-    bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp) for wedge in wedges}
+    bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp, block_reach) for wedge in wedges}
     half = lowpass_fpx / 2
     half_bands = {
-        wedge: correlate.band(n, highpass_fpx, half, wedge, xp) for wedge in wedges if lowpass_fpx >= NARROWEST_FPX
+        wedge: correlate.band(n, highpass_fpx, half, wedge, xp, block_reach)
+        for wedge in wedges
+        if lowpass_fpx >= NARROWEST_FPX
     }
     any_band = next(iter(bands.values()))  # they differ in the wedge, not in their reach
     return Matter(
@@ -75,7 +79,7 @@ class Plan:
 
 
 def align_one(
-    half_spectrum: Any,
+    block: Any,
     matter: Matter,
     wedge: Wedge,
     rotation: np.ndarray,
@@ -83,20 +87,20 @@ def align_one(
     region: Region,
     plan: Plan,
 ) -> Pose:
-    """The best pose, and its exact cc."""
+    """The best pose of the particle with this block of coefficients, and its exact cc."""
     selection = matter.bands[wedge]
-    weighted, energy = correlate.weighted(selection, half_spectrum)
+    weighted, energy = correlate.weighted(selection, block)
     slope = Slope(matter.template, selection, weighted, energy, region, correlate.shift_step_px(selection) / 2)
     top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
     if plan.is_fast:
-        candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
+        candidates = screened(block, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
         top = best_of(slope, candidates, top.shift_xyz_px)
         top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
     else:
         for relative in plan.levels:
             top = best_of(slope, top.rotation @ relative, top.shift_xyz_px)
     top = settled(slope, top)
-    values = half_spectrum.ravel()[selection.voxel]
+    values = correlate.coefficients(selection, block)
     cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, top.shift_xyz_px)
     return Pose(top.rotation, top.shift_xyz_px, cc)
 
@@ -110,13 +114,13 @@ def best_of(slope: Slope, rotations: np.ndarray, near: np.ndarray) -> Pose:
 
 
 def screened(
-    half_spectrum: Any, matter: Matter, wedge: Wedge, rotations: np.ndarray, near: np.ndarray, region: Region
+    block: Any, matter: Matter, wedge: Wedge, rotations: np.ndarray, near: np.ndarray, region: Region
 ) -> np.ndarray:
     """The rotations that score best at half the band, KEPT of them, at least FEWEST; all where the band is too narrow."""
     if not matter.half_bands or n_kept(len(rotations)) >= len(rotations):
         return rotations
     selection = matter.half_bands[wedge]
-    weighted, energy = correlate.weighted(selection, half_spectrum)
+    weighted, energy = correlate.weighted(selection, block)
     middle, window = region.window(selection, near, correlate.shift_step_px(selection))
     particle = quick.shifted(selection, weighted, middle)
     cc, _ = quick.search(matter.template, selection, particle, energy, rotations, window)

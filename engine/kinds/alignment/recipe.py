@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.faults import Fault
-from engine.kinds import masks, sense
+from engine.kinds import masks, sense, shares
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import Iterate, iterate, search_plan
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.particle import n_kept
 from engine.kinds.alignment.polish import STENCIL
+from engine.kinds.alignment.spectra import Transform, cached_reach, lowpasses, reach_fpx, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.alignment.timing import seconds_per_particle
 from engine.kinds.form import Look, Round, reads
-from engine.step import Cost, Input, Step, StepItem, What
+from engine.step import Cost, Input, Share, Step, StepItem, What, block_bytes
 
 ITEMS = {
     "average": "the average of an iteration",
@@ -126,8 +127,13 @@ def selection_faults(settings: Round) -> Iterator[Fault]:
 
 
 def unfold(project: Project) -> list[Step]:
-    """ite_0000 (the start), then one step for every iteration; with halves, three: both half-sets and what joins them."""
+    """ite_0000 (the start), then one step for every iteration; with halves, three: both half-sets and what joins them.
+
+    Where there are several iterations, the particles' spectra are kept for them between.
+    """
     steps = [start_step(project)]
+    if has_cache(project):
+        steps.append(spectra_step(project))
     if project.data.halves == "none":
         return steps + iterations(project, "none")
     odd, even = half_steps(project, "odd"), half_steps(project, "even")
@@ -153,8 +159,49 @@ def start_step(project: Project) -> Step:
         makes=(*STARTS, "mask", "fsc_mask"),
         inputs=inputs,
         labels={"ite": 0},
-        cost=Cost(),
+        cost=Cost(share=lambda box_px, _: shares.checked(box_px) + first_average(project, box_px)),
     )
+
+
+def has_cache(project: Project) -> bool:
+    """A single iteration reads every particle once: nothing to keep."""
+    return len(planned(project)) > 1
+
+
+def spectra_step(project: Project) -> Step:
+    """The step that transforms the particles once for all iterations. Its bits are those the iterations would compute."""
+    bandpasses = lowpasses(settings.bandpass for settings in project.rounds)
+    return Step(
+        name="spectra",
+        function=transform,
+        version=1,
+        settings=Transform(pixel_size_A=project.data.pixel_size_A, bandpasses=bandpasses),
+        makes=("spectra",),
+        inputs={"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)},
+        cost=Cost(share=lambda box_px, pixel_size_A: transform_share(project, box_px, pixel_size_A)),
+        scratch=True,
+    )
+
+
+def first_average(project: Project, box_px: int) -> Share:
+    """What the starting reference costs: the average of the table, where no template is given."""
+    return Share() if project.data.template else shares.averaged(box_px)
+
+
+def kept_reach(project: Project, box_px: int, pixel_size_A: float) -> int | None:
+    """How far the cache of the project reaches; None when there is none."""
+    if not has_cache(project):
+        return None
+    known_A = project.data.pixel_size_A or pixel_size_A or 1.0
+    return cached_reach([settings.bandpass for settings in project.rounds], box_px, known_A)
+
+
+def transform_share(project: Project, box_px: int, pixel_size_A: float) -> Share:
+    """Each box is transformed, and its block kept; where blocks do not pay, nothing is done."""
+    reach = kept_reach(project, box_px, pixel_size_A)
+    if reach is None:
+        return Share()
+    return shares.transformed(box_px, reach) + Share(kept_bytes=block_bytes(reach))
 
 
 def half_steps(project: Project, half: HalfName) -> list[Step]:
@@ -173,7 +220,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
             "mask": _made("volume", "ite_0000", "mask"),
         },
         labels={"ite": 0, "half": half},
-        cost=Cost(),
+        cost=Cost(share=lambda box_px, _: first_average(project, box_px)),
     )
     return [first, *iterations(project, half)]
 
@@ -186,6 +233,10 @@ class Iteration:
     settings: Round
     round_number: int
     first_of_round: int
+
+    @property
+    def is_last_of_round(self) -> bool:
+        return self.number == self.first_of_round + self.settings.iterations - 1
 
 
 def planned(project: Project) -> list[Iteration]:
@@ -214,14 +265,16 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
         "mask": _made("volume", "ite_0000", "mask"),
         "fsc_mask": _made("volume", "ite_0000", "fsc_mask"),
     }
+    if has_cache(project):
+        inputs["spectra"] = _made("spectra", "spectra", "spectra")
     origins = {"project-start": 0, "round-start": iteration.first_of_round - 1}
     if settings.shifts.origin in origins:
         inputs["origin"] = _made("table", f"{folder}ite_{origins[settings.shifts.origin]:04d}", "table")
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=3,
-        settings=Iterate(round=settings),
+        version=4,
+        settings=Iterate(round=settings, is_last=iteration.is_last_of_round),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={
@@ -229,21 +282,32 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
             "round": iteration.round_number,
             **({} if half == "none" else {"half": half}),
         },
-        cost=cost(settings, project.data.pixel_size_A),
+        cost=cost(project, iteration),
     )
 
 
-def cost(settings: Round, typed_pixel_size_A: float | None) -> Cost:
-    """What an iteration of the round does for each particle."""
+def cost(project: Project, iteration: Iteration) -> Cost:
+    """What an iteration does for each particle."""
+    settings = iteration.settings
     plan = search_plan(settings)
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
         rotations += n_kept(rotations) + STENCIL * plan.n_polish
 
-    def seconds(box_px: int, pixel_size_A: float) -> float:
-        return seconds_per_particle(settings, box_px, typed_pixel_size_A or pixel_size_A or 1.0)
+    def share(box_px: int, pixel_size_A: float) -> Share:
+        known_A = project.data.pixel_size_A or pixel_size_A or 1.0
+        reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
+        seconds = seconds_per_particle(settings, box_px, known_A)
+        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
+        if kept is None or kept < reach:
+            return shares.transformed(box_px, reach) + prepared + shares.averaged(box_px)
+        n_bytes = block_bytes(kept)
+        aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
+        if iteration.is_last_of_round:
+            return aligned + shares.averaged(box_px)
+        return aligned + shares.averaged_blocks(box_px, reach, n_bytes)
 
-    return Cost(rotations, seconds)
+    return Cost(rotations, share)
 
 
 def join_step(number: int, settings: Round) -> Step:

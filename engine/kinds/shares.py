@@ -1,0 +1,112 @@
+"""What each particle costs the steps that read it: time measured on noise by the code that will run, memory as was measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from engine.kernels import average, quick
+from engine.kernels.fourier import spectrum_block
+from engine.kernels.mask import inscribed_ball
+from engine.kernels.wedge import Wedge
+from engine.kinds.averaging import is_usable, normalised_block, small_box_px, small_mask
+from engine.step import Share, block_bytes
+
+SUMMING_BYTES = 100
+"""Held by each worker that sums particles, for a voxel of the box in which they are summed: a group at work, one waiting."""
+
+AVERAGING_BYTES = 80
+"""Held beside the workers, for a voxel of the particles' box: the sums of two parts, and what becomes of them."""
+
+TRANSFORMING_BYTES = 16
+"""Held by each worker that transforms particles, for a voxel of their box."""
+
+WEDGE = Wedge(1, (-60.0, 60.0))
+ROTATION = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+
+
+def checked(box_px: int) -> Share:
+    """Every box is read, and looked at for voxels that are no numbers."""
+    return Share(_checking_s(box_px), 4 * box_px**3, worker_bytes=TRANSFORMING_BYTES * box_px**3)
+
+
+def transformed(box_px: int, reach: int) -> Share:
+    """Every box is read and becomes a block."""
+    worker_bytes = TRANSFORMING_BYTES * box_px**3 + 2 * block_bytes(reach)
+    return Share(_transforming_s(box_px, reach), 4 * box_px**3, worker_bytes=worker_bytes)
+
+
+def averaged(box_px: int) -> Share:
+    """Every box is read, normalised, transformed and summed."""
+    worker_bytes, shared_bytes = SUMMING_BYTES * box_px**3, AVERAGING_BYTES * box_px**3
+    return Share(_averaging_s(box_px), 4 * box_px**3, worker_bytes=worker_bytes, shared_bytes=shared_bytes)
+
+
+def averaged_blocks(box_px: int, reach: int, read_bytes: int) -> Share:
+    """Every block is read (read_bytes: as far as it was stored), normalised and summed."""
+    worker_bytes = SUMMING_BYTES * small_box_px(reach, box_px) ** 3 + read_bytes
+    shared_bytes = AVERAGING_BYTES * box_px**3
+    return Share(_averaging_blocks_s(box_px, reach), read_bytes, worker_bytes=worker_bytes, shared_bytes=shared_bytes)
+
+
+def _noise(box_px: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _checking_s(box_px: int) -> float:
+    noise = _noise(box_px)
+    return seconds(lambda: is_usable(noise))
+
+
+@lru_cache(maxsize=32)
+def _transforming_s(box_px: int, reach: int) -> float:
+    noise = _noise(box_px)
+    return seconds(lambda: (spectrum_block(noise, reach), noise.var(dtype=np.float64)))
+
+
+@lru_cache(maxsize=32)
+def _averaging_s(box_px: int) -> float:
+    noise, mask = _noise(box_px), np.asarray(inscribed_ball(box_px))
+
+    def placed() -> average.Placed:
+        mean, deviation = quick.mean_and_deviation(noise, mask, ROTATION, np.zeros(3), box_px / 2)
+        block = spectrum_block((noise - mean) / deviation, (box_px - 1) // 2)
+        return average.Placed(block, WEDGE, ROTATION, np.zeros(3))
+
+    return _summing_s(box_px, placed)
+
+
+@lru_cache(maxsize=32)
+def _averaging_blocks_s(box_px: int, reach: int) -> float:
+    block, small_px = spectrum_block(_noise(box_px), reach), small_box_px(reach, box_px)
+    mask = small_mask(np.asarray(inscribed_ball(box_px)), small_px)
+
+    def placed() -> average.Placed:
+        particle = normalised_block(block, 1.0, box_px, mask, ROTATION, np.zeros(3))
+        return average.Placed(particle, WEDGE, ROTATION, np.zeros(3))
+
+    return _summing_s(small_px, placed)
+
+
+def _summing_s(box_px: int, placed: Callable[[], average.Placed]) -> float:
+    """Seconds a particle of a sum of a few."""
+    few = 4
+    return seconds(lambda: average.sum_of(box_px, (placed() for _ in range(few)))) / few
+
+
+def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
+    """The median time of an action on one thread, repeated within the budget, once warmed up."""
+    times: list[float] = []
+    with threadpool_limits(1):
+        action()
+        start = time.perf_counter()
+        while not times or (time.perf_counter() - start < budget_s and len(times) < 9):
+            before = time.perf_counter()
+            action()
+            times.append(time.perf_counter() - before)
+    return float(np.median(times))
