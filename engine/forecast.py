@@ -41,7 +41,10 @@ BYTES_PER_VOXEL = {
 
 @dataclass(frozen=True)
 class Forecast:
-    """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers."""
+    """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers.
+
+    searches: which search each round has in force, in words, and what it costs.
+    """
 
     steps: int
     steps_to_do: int
@@ -51,6 +54,7 @@ class Forecast:
     memory_bytes: int
     disk_bytes: int
     unknown: list[str] = field(default_factory=list)
+    searches: list[str] = field(default_factory=list)
 
 
 def forecast(project: Project) -> Forecast:
@@ -74,6 +78,7 @@ def forecast(project: Project) -> Forecast:
         memory_bytes=BASE_BYTES + max((part.memory_bytes * (1 + workers) for part in known), default=0),
         disk_bytes=sum(part.disk_bytes for part in known),
         unknown=unknown,
+        searches=list(dict.fromkeys(part.search for part in known if part.search)),
     )
 
 
@@ -84,6 +89,7 @@ class _Part:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    search: str = ""
 
 
 def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
@@ -99,11 +105,15 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     share = 0.5 if "half" in step.labels else 1.0
     n = round(facts.n_particles * share)
     seconds = n * seconds_per_average(facts.box_px)
+    search = ""
     if step.cost.seconds:
-        seconds += n * step.cost.seconds(facts.box_px, facts.pixel_size_A)
+        each = step.cost.seconds(facts.box_px, facts.pixel_size_A, n)
+        seconds += n * each
+        if step.cost.words:
+            search = f"{step.cost.words(facts.box_px, facts.pixel_size_A, n)}; {each:.2g} s a particle"
     memory = 130 * facts.box_px**3
     disk = _volumes_bytes(step, facts.box_px) + 43 * 8 * n
-    return _Part(n, n * step.cost.rotations, seconds, memory, disk)
+    return _Part(n, n * step.cost.rotations, seconds, memory, disk, search)
 
 
 def _particles(project: Project, source: object, look: FileLook) -> ParticleFacts | None:

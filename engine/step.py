@@ -57,13 +57,15 @@ Outputs = Mapping[str, Item]
 class Cost:
     """What a step does for each of its particles, for the forecast.
 
-    rotations are tried for a particle; seconds(box in px, pixel size in A) measures how long one core takes to align one.
-    Without it each particle is only read and averaged. A step that makes its particles itself says so in made.
+    rotations are tried for a particle; seconds(box in px, pixel size in A, number of particles) measures how long one core
+    takes to align one; words, of the same, say how. Without them each particle is only read and averaged. A step that makes
+    its particles itself says so in made.
     """
 
     rotations: int = 0
-    seconds: Callable[[int, float], float] | None = None
+    seconds: Callable[[int, float, int], float] | None = None
     made: ParticleFacts | None = None
+    words: Callable[[int, float, int], str] | None = None
 
 
 @dataclass(frozen=True)

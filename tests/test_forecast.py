@@ -16,6 +16,8 @@ def test_a_forecast_knows_particles_of_projects_that_have_not_run(tmp_path):
     assert (cost.steps, cost.steps_to_do, cost.particles, cost.unknown) == (4, 4, 120, [])
     assert cost.rotations > 10_000
     assert 0 < cost.seconds < 600
+    assert [text.split(",")[0] for text in cost.searches] == ["round 1: fast search", "round 2: fast search"]
+    assert all(text.endswith("s a particle") for text in cost.searches)
     assert cost.disk_bytes > 4 * 44**3 * 4
 
 

@@ -77,6 +77,17 @@ class Plan:
     furthest: float
 
 
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A particle among others: its half spectrum, its sampling, its present pose, and where its centre may lie."""
+
+    half_spectrum: Any
+    wedge: Wedge
+    rotation: np.ndarray
+    shift_xyz_px: np.ndarray
+    region: Region
+
+
 def align_one(
     half_spectrum: Any,
     matter: Matter,
@@ -85,20 +96,30 @@ def align_one(
     shift_xyz_px: np.ndarray,
     region: Region,
     plan: Plan,
+    candidates: np.ndarray | None = None,
 ) -> Pose:
-    """The best pose, and its exact cc."""
+    """The best pose, and its exact cc. candidates: what the first level left over, where that is known already."""
     selection = matter.bands[wedge]
     weighted, energy = correlate.weighted(selection, half_spectrum)
     step_px = correlate.shift_step_px(selection)
     top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
     if plan.is_fast:
-        candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
+        if candidates is None:
+            candidates = screened(half_spectrum, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
         top = best_of(matter, selection, weighted, energy, candidates, top.shift_xyz_px, region)
         slope = Slope(matter.template, selection, weighted, energy, region, step_px / 2)
         top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
     else:
         for relative in plan.levels:
             top = best_of(matter, selection, weighted, energy, top.rotation @ relative, top.shift_xyz_px, region)
+    return finished(half_spectrum, matter, wedge, top, region)
+
+
+def finished(half_spectrum: Any, matter: Matter, wedge: Wedge, top: Pose, region: Region) -> Pose:
+    """The pose with its shift made fine, and its exact cc."""
+    selection = matter.bands[wedge]
+    weighted, energy = correlate.weighted(selection, half_spectrum)
+    step_px = correlate.shift_step_px(selection)
     best = finely_shifted(matter, selection, weighted, energy, top, step_px, region)
     values = half_spectrum.ravel()[selection.voxel]
     cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, best)
@@ -132,7 +153,12 @@ def screened(
     middle, window = region.window(selection, near, correlate.shift_step_px(selection))
     particle = correlate.shifted(selection, weighted, middle)
     cc, _ = correlate.search(matter.template, selection, particle, energy, rotations, window)
-    return rotations[np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(rotations))])]
+    return rotations[best_places(cc)]
+
+
+def best_places(cc: np.ndarray) -> np.ndarray:
+    """The places of the highest scores, as many as go on, in ascending order; among equals the first."""
+    return np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(cc))])
 
 
 def n_kept(n_rotations: int) -> int:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.faults import Fault
+from engine.geometry import symmetry
 from engine.kinds import masks, sense
+from engine.kinds.alignment import everywhere, group
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import Iterate, iterate, search_plan
 from engine.kinds.alignment.join import Join, join
-from engine.kinds.alignment.particle import n_kept
+from engine.kinds.alignment.particle import Plan, n_kept
 from engine.kinds.alignment.polish import STENCIL
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.alignment.timing import seconds_per_particle
@@ -67,6 +69,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
 
 def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
     """What makes a round impossible."""
+    yield from global_faults(settings)
     for name, part in (("cone", settings.cone), ("azimuth", settings.azimuth)):
         if 0 < part.range_deg < 2 * part.step_deg:
             yield Fault(
@@ -86,6 +89,26 @@ def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None
                     f"below {box_px / 2:g}",
                 )
                 break
+
+
+def global_faults(settings: Round) -> Iterator[Fault]:
+    """What has no meaning where every orientation is tried."""
+    if settings.search != "global":
+        return
+    for name in ("cone", "azimuth"):
+        if name in settings.model_fields_set:
+            yield Fault(
+                (name,),
+                'search = "global" tries every orientation, whatever the present one',
+                f'remove {name}, or search = "fast" around the present pose',
+            )
+    shifts = settings.shifts
+    if shifts.frame == "particle" and shifts.origin != "unlimited" and len(set(shifts.limits_xyz_px)) > 1:
+        yield Fault(
+            ("shifts", "frame"),
+            "unequal limits along the axes of a pose that a global search does not believe",
+            'frame = "box", or equal limits',
+        )
 
 
 def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
@@ -220,7 +243,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=2,
+        version=3,
         settings=Iterate(round=settings),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
@@ -229,21 +252,52 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
             "round": iteration.round_number,
             **({} if half == "none" else {"half": half}),
         },
-        cost=cost(settings, project.data.pixel_size_A),
+        cost=cost(settings, project.data.pixel_size_A, iteration.round_number),
     )
 
 
-def cost(settings: Round, typed_pixel_size_A: float | None) -> Cost:
+def cost(settings: Round, typed_pixel_size_A: float | None, round_number: int) -> Cost:
     """What an iteration of the round does for each particle."""
     plan = search_plan(settings)
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
         rotations += n_kept(rotations) + STENCIL * plan.n_polish
+    if settings.search == "global":
+        rotations += everywhere.MODES * STENCIL * (2 * everywhere.ROUNDS + max(1, plan.n_polish))
 
-    def seconds(box_px: int, pixel_size_A: float) -> float:
-        return seconds_per_particle(settings, box_px, typed_pixel_size_A or pixel_size_A or 1.0)
+    def seconds(box_px: int, pixel_size_A: float, n_particles: int) -> float:
+        return seconds_per_particle(settings, box_px, typed_pixel_size_A or pixel_size_A or 1.0, n_particles)
 
-    return Cost(rotations, seconds)
+    def words(box_px: int, pixel_size_A: float, n_particles: int) -> str:
+        shells = settings.bandpass.shells(box_px, typed_pixel_size_A or pixel_size_A or 1.0)
+        chosen = group.way(settings, plan, box_px, shells, n_particles)
+        return f"round {round_number}: {search_in_words(settings, plan, chosen)}"
+
+    return Cost(rotations, seconds, words=words)
+
+
+def search_in_words(settings: Round, plan: Plan, chosen: group.Way) -> str:
+    """Which search is in force."""
+    n = len(plan.levels[0])
+    how = "together, by a bank of turned references" if chosen.first_stage == "bank" else "one by one"
+    if settings.search == "global":
+        low = everywhere.low_fpx(chosen.highpass_fpx, chosen.lowpass_fpx)
+        return (
+            f"global search, {n:,} orientations to {low:.3g} Fourier px, {how}; "
+            f"the best {everywhere.MODES} polished to {chosen.lowpass_fpx:.3g}"
+        )
+    if not plan.is_fast:
+        return f"grid search, {sum(len(level) for level in plan.levels):,} rotations"
+    if not chosen.screens or n_kept(n) == n:
+        text = f"fast search, {n:,} rotations, the best polished"
+    else:
+        text = (
+            f"fast search, {n:,} rotations screened {how}, {n_kept(n):,} of them at the whole band, the best polished"
+        )
+    fold = symmetry.n_fold(settings.symmetry)
+    if settings.azimuth.range_deg > 360 / fold:
+        text += f"; azimuth narrowed to {360 / fold:.4g} deg by {settings.symmetry}"
+    return text
 
 
 def join_step(number: int, settings: Round) -> Step:
