@@ -40,7 +40,8 @@ BYTES_PER_VOXEL = {
 class Forecast:
     """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers.
 
-    scratch_bytes is the part of disk_bytes that may be deleted once all is done.
+    scratch_bytes is the part of disk_bytes that may be deleted once all is done. searches: which search each round has in
+    force, in words, and what it costs.
     """
 
     steps: int
@@ -52,6 +53,7 @@ class Forecast:
     disk_bytes: int
     scratch_bytes: int
     unknown: list[str] = field(default_factory=list)
+    searches: list[str] = field(default_factory=list)
 
 
 def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> Forecast:
@@ -81,6 +83,7 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> 
         disk_bytes=sum(part.disk_bytes for part in known),
         scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
         unknown=unknown,
+        searches=list(dict.fromkeys(part.search for part in known if part.search)),
     )
 
 
@@ -96,6 +99,7 @@ class _Part:
     shared_bytes: int
     disk_bytes: int
     is_scratch: bool = False
+    search: str = ""
 
 
 def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
@@ -111,7 +115,8 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
         return f"{step.inputs['particles'].source} is not there yet"
     of_all = 0.5 if "half" in step.labels else 1.0
     n = round(facts.n_particles * of_all)
-    share = step.cost.share(facts.box_px, facts.pixel_size_A)
+    some = facts._replace(n_particles=n)
+    share = step.cost.share(some)
     rows = 43 * 8 * n if "table" in step.makes else 0
     return _Part(
         n,
@@ -122,6 +127,7 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
         share.shared_bytes,
         _volumes_bytes(step, facts.box_px) + rows + n * share.kept_bytes,
         step.scratch,
+        step.cost.words(some) if step.cost.words else "",
     )
 
 

@@ -103,7 +103,7 @@ class Share:
         )
 
 
-def _no_share(box_px: int, pixel_size_A: float) -> Share:
+def _no_share(facts: ParticleFacts) -> Share:
     return Share()
 
 
@@ -111,13 +111,14 @@ def _no_share(box_px: int, pixel_size_A: float) -> Share:
 class Cost:
     """What a step does for each of its particles, for the forecast.
 
-    rotations are tried for a particle; share(box in px, pixel size in A) tells the rest, from a short measurement. A step that
-    makes its particles itself says so in made.
+    rotations are tried for a particle; share tells the rest, from a short measurement; words say which search is in force. A
+    step that makes its particles itself says so in made.
     """
 
     rotations: int = 0
-    share: Callable[[int, float], Share] = _no_share
+    share: Callable[[ParticleFacts], Share] = _no_share
     made: ParticleFacts | None = None
+    words: Callable[[ParticleFacts], str] | None = None
 
 
 @dataclass(frozen=True)

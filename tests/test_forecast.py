@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import engine
-from engine.data import Table
+from engine.data import ParticleFacts, Table
 from engine.devices import Work
 from engine.forecast import forecast
 from engine.kernels.mask import inscribed_ball
@@ -27,6 +27,8 @@ def test_a_forecast_knows_particles_of_projects_that_have_not_run(tmp_path):
     assert (cost.steps, cost.steps_to_do, cost.particles, cost.unknown) == (5, 5, 120, [])
     assert cost.rotations > 10_000
     assert 0 < cost.seconds < 600
+    assert [text.split(",")[0] for text in cost.searches] == ["round 1: fast search", "round 2: fast search"]
+    assert all(text.endswith("s a particle") for text in cost.searches)
     assert cost.disk_bytes > 4 * 44**3 * 4
 
 
@@ -83,7 +85,8 @@ def test_the_forecast_states_the_cache_and_says_that_it_is_scratch(cached):
 
 def test_iterations_from_the_cache_read_less_and_hold_less():
     form = alignment.Project.model_validate(tomllib.loads(CACHED.replace('kind = "alignment"', "")))
-    steps = {step.name: step.cost.share(96, 1.0) for step in alignment.unfold(form)}
+    facts = ParticleFacts(n_particles=100, box_px=96, pixel_size_A=1.0)
+    steps = {step.name: step.cost.share(facts) for step in alignment.unfold(form)}
     between, last = steps["ite_0001"], steps["ite_0003"]
     block = 8 * 25 * 25 * 13
     assert (between.read_bytes, last.read_bytes) == (2 * block, block + 4 * 96**3)

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from engine.bench.cases import HIGHPASS_FPX, WEDGE, Case, Scene
 from engine.bench.clock import Contestant
 from engine.bench.naive import Problem, globally_normalised, locally_normalised, problem
-from engine.kernels import average, correlate, quick
+from engine.kernels import average, bank, correlate, quick
 from engine.kernels.fourier import EDGE_FPX, spectrum_block
 from engine.kernels.mask import support_px
 from engine.kinds.alignment.iterate import search_plan
@@ -86,7 +86,26 @@ def kernel(where: Arena, n_rotations: int, name: str = KERNEL) -> Contestant:
 
 def searches(where: Arena, n_rotations: int) -> list[Contestant]:
     """The engine's ways to score the same rotations, the kernel first."""
-    return [kernel(where, n_rotations)]
+    return [kernel(where, n_rotations), shared_bank(where, n_rotations)]
+
+
+BANK_SHIFTS = 3
+"""Samples on a side of the window in the bank's contest: few shifts are what it is for."""
+
+
+def shared_bank(where: Arena, n_rotations: int) -> Contestant:
+    """The bank for a group of particles over 3^3 shifts, made beforehand; its unit is an orientation of one particle."""
+    selection = where.band
+    samples = np.ones((min(BANK_SHIFTS, where.case.window),) * 3, dtype=bool)
+    window = correlate.window(selection, correlate.shift_step_px(selection), samples)
+    particle, energy = correlate.weighted(selection, spectrum_block(where.scene.particles[0], selection.reach))
+    made = bank.bank([where.matter.template], selection, near(where.scene.rotations[0], n_rotations))
+    group = [bank.compared(particle, energy, 0, window)] * bank.GROUP
+    weights = selection.weight[None]
+    flops = 4.0 * len(selection.weight) * (samples.size + 1 / bank.GROUP)
+    return Contestant(
+        "bank, 3^3 shifts", lambda: bank.best_of_each(made, group, weights), n_rotations * bank.GROUP, flops
+    )
 
 
 def near(rotation: np.ndarray, n: int, most_deg: float = 12.0) -> np.ndarray:

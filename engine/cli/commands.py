@@ -118,7 +118,8 @@ def _show_checked(found: list[Checked]) -> None:
         if one.project and not one.faults:
             n_steps = len(one.project.steps)
             show.say(f"{show.short(one.path)}: no faults, {show.counted(n_steps, 'step')}")
-            show.say(f"  {_cost(one.project)}")
+            for line in _cost(one.project):
+                show.say(f"  {line}")
         for note in one.notes:
             show.say(f"  {note}")
     n_faults = sum(len(one.faults) for one in found)
@@ -127,16 +128,16 @@ def _show_checked(found: list[Checked]) -> None:
         show.say(f"{show.counted(n_faults, 'fault')} in {n_wrong} of {show.counted(len(found), 'project')}")
 
 
-def _cost(project: Project) -> str:
-    """What running the project would cost, in a line."""
+def _cost(project: Project) -> list[str]:
+    """What running the project would cost, in a line, and a line for each search."""
     from engine.forecast import forecast
 
     try:
         cost = forecast(project, _compiling)
     except EngineError as problem:
-        return f"its cost cannot be told yet: {problem}"
+        return [f"its cost cannot be told yet: {problem}"]
     if not cost.steps_to_do:
-        return "nothing to do"
+        return ["nothing to do"]
     parts = [f"{show.counted(cost.steps_to_do, 'step')} to do"]
     if cost.particles:
         parts.append(f"{cost.particles:,} particles")
@@ -146,7 +147,7 @@ def _cost(project: Project) -> str:
     if cost.scratch_bytes:
         room += f" ({show.size(cost.scratch_bytes)} of it scratch, to be deleted at will)"
     known = f"about {show.duration(cost.seconds)}, {room}"
-    return "; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown])
+    return ["; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown]), *cost.searches]
 
 
 def _compiling() -> None:

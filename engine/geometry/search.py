@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial import cKDTree
 
-from engine.geometry import euler
+from engine.geometry import euler, symmetry
 
 Flip = Literal["none", "first-level", "every-level"]
 
@@ -25,7 +25,10 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Search:
-    """Ranges and steps of one level, in degrees, and on which levels the turned-over poses are tried as well."""
+    """Ranges and steps of one level, in degrees, and on which levels the turned-over poses are tried as well.
+
+    fold: equal turns about z of the template; azimuths are tried within one of them.
+    """
 
     cone_range_deg: float
     cone_step_deg: float
@@ -33,6 +36,7 @@ class Search:
     azimuth_step_deg: float
     cone_flip: Flip = "none"
     azimuth_flip: Flip = "none"
+    fold: int = 1
 
 
 def cone_directions(range_deg: float, step_deg: float) -> np.ndarray:
@@ -50,19 +54,20 @@ def cone_directions(range_deg: float, step_deg: float) -> np.ndarray:
     return euler.matrices(np.concatenate(rings))
 
 
-def azimuths(range_deg: float, step_deg: float) -> np.ndarray:
+def azimuths(range_deg: float, step_deg: float, fold: int = 1) -> np.ndarray:
     """(n, 3, 3) rotations about z by 0, +step, -step, ... up to half of range_deg; the identity first.
 
-    At 360 the two ends are the same and one is dropped.
+    A template with fold equal turns has no more than 360 / fold; there the two ends are the same and one is dropped.
     """
     _check_step(range_deg, step_deg)
     if range_deg <= 0:
         return np.eye(3)[None]
-    n_steps = math.floor(min(range_deg, 360.0) / 2.0 / step_deg + _ROUNDING)
+    full = 360.0 / fold
+    n_steps = math.floor(min(range_deg, full) / 2.0 / step_deg + _ROUNDING)
     degrees = [0.0]
     for number in range(1, n_steps + 1):
         degrees += [number * step_deg, -number * step_deg]
-    if n_steps and degrees[-1] <= -180.0 + _ROUNDING:
+    if n_steps and degrees[-1] <= -full / 2.0 + _ROUNDING:
         degrees.pop()
     return euler.about_z(np.radians(degrees))
 
@@ -71,18 +76,35 @@ def rotations(search: Search, level: int = 0) -> np.ndarray:
     """(K, 3, 3) different rotations G to be tried as R_old G, the identity first.
 
     level, from 0, decides only about the flips: cone_flip adds the antipodal cone (G Rx(180)), azimuth_flip adds
-    azimuths half a turn away. A full sphere or a full circle has them already, and gets none.
+    azimuths half a turn away. A full sphere or a full circle has them already, and gets none; half a turn that leaves the
+    template as it is adds nothing.
     """
     directions = cone_directions(search.cone_range_deg, search.cone_step_deg)
-    turns = azimuths(search.azimuth_range_deg, search.azimuth_step_deg)
+    turns = azimuths(search.azimuth_range_deg, search.azimuth_step_deg, search.fold)
     cone_flips = _flips(search.cone_flip, level) and search.cone_range_deg < 360
-    azimuth_flips = _flips(search.azimuth_flip, level) and search.azimuth_range_deg < 360
+    azimuth_flips = _flips(search.azimuth_flip, level) and search.azimuth_range_deg < 360 / search.fold
+    azimuth_flips = azimuth_flips and search.fold % 2 == 1
     if azimuth_flips:
         turns = np.concatenate([turns, turns @ np.diag([-1.0, -1.0, 1.0])])
     if cone_flips:
         directions = np.concatenate([directions, directions @ np.diag([1.0, -1.0, -1.0])])
     found = (directions[:, None] @ turns[None]).reshape(-1, 3, 3)
     return _different(found) if cone_flips or azimuth_flips else found
+
+
+def everywhere(step_deg: float, group: str) -> np.ndarray:
+    """(K, 3, 3) orientations R all over the asymmetric unit of a symmetry (Cn, Dn), about step_deg apart.
+
+    Azimuths share 360 / n evenly; Dn turns every axis over, and half the sphere suffices.
+    """
+    directions = cone_directions(360.0, step_deg)
+    fold = symmetry.n_fold(group)
+    if symmetry.order(group) > fold:
+        x, y, z = np.where(np.abs(directions[:, :, 2]) < SAME_ROTATION, 0.0, directions[:, :, 2]).T
+        directions = directions[(z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0))))]
+    n_turns = math.ceil(360.0 / fold / step_deg - _ROUNDING)
+    turns = euler.about_z(2.0 * np.pi / fold / n_turns * np.arange(n_turns))
+    return np.asarray((directions[:, None] @ turns[None]).reshape(-1, 3, 3))
 
 
 def levels(search: Search, n_further: int, factor: float) -> list[Search]:

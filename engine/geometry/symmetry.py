@@ -19,8 +19,8 @@ def operators(name: str) -> np.ndarray:
 
     Cn is n turns about z; Dn adds the same after half a turn about x.
     """
-    family, n_fold = _parsed(name)
-    turns = euler.about_z(2.0 * np.pi * np.arange(n_fold) / n_fold)
+    family, n = _parsed(name)
+    turns = euler.about_z(2.0 * np.pi * np.arange(n) / n)
     if family == "C":
         return turns
     return np.concatenate([turns, turns @ np.diag([1.0, -1.0, -1.0])])
@@ -28,8 +28,13 @@ def operators(name: str) -> np.ndarray:
 
 def order(name: str) -> int:
     """The number of operators of the group: n of Cn, 2 n of Dn."""
-    family, n_fold = _parsed(name)
-    return n_fold if family == "C" else 2 * n_fold
+    family, n = _parsed(name)
+    return n if family == "C" else 2 * n
+
+
+def n_fold(name: str) -> int:
+    """The number of equal turns about z: n of Cn and of Dn."""
+    return _parsed(name)[1]
 
 
 def _parsed(name: str) -> tuple[str, int]:

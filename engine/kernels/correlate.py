@@ -127,6 +127,12 @@ def window(selection: Band, step_px: float, allowed: np.ndarray) -> Window:
     )
 
 
+def offset_px(where: Window, place: int) -> np.ndarray:
+    """The shift (x, y, z) in px from the window's centre of a flat place in it."""
+    index = np.array(np.unravel_index(place, where.allowed.shape))
+    return np.asarray((index - np.array(where.allowed.shape) // 2)[::-1] * where.step_px)
+
+
 def shift_step_px(selection: Band) -> float:
     """Spacing of shift samples that cannot miss a peak: four to the shortest period of the band, never under 1 px."""
     return max(1.0, selection.box_px / (4.0 * selection.reach))

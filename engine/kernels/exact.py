@@ -45,7 +45,9 @@ def exact_cc(
     template = sample(table, selection.k_xyz, xp.asarray(rotation, dtype=xp.float32)[None])[0]
     weight = quick.turned(small_mask, rotation, np.zeros(3))
     return weighted_correlation(
-        weight, _box(selection, template * selection.amplitude, n), _box(selection, centred * selection.amplitude, n)
+        weight,
+        box_of(selection, template * selection.amplitude, n),
+        box_of(selection, centred * selection.amplitude, n),
     )
 
 
@@ -59,7 +61,7 @@ def weighted_correlation(weight: Any, a: Any, b: Any) -> float:
     return covariance / np.sqrt(variances) if variances > 0 else 0.0
 
 
-def _box(selection: Band, values: Any, n: int) -> Any:
+def box_of(selection: Band, values: Any, n: int) -> Any:
     """The box of side n whose spectrum on the band is given; the scale is left as it falls."""
     xp = namespace(values)
     half = xp.zeros((n, n, n // 2 + 1), dtype=xp.complex64)

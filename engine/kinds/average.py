@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.data import Half, Particles, Table, Volume
+from engine.data import Half, ParticleFacts, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import Fault
 from engine.geometry import symmetry
@@ -108,9 +108,9 @@ def unfold(project: Project) -> list[Step]:
     return [Step("average", average_table, 3, settings, makes, inputs, cost=Cost(share=share))]
 
 
-def share(box_px: int, pixel_size_A: float) -> Share:
+def share(facts: ParticleFacts) -> Share:
     """Each box is checked, then averaged."""
-    return shares.checked(box_px) + shares.averaged(box_px)
+    return shares.checked(facts.box_px) + shares.averaged(facts.box_px)
 
 
 class Averaged(Form):

@@ -258,10 +258,11 @@ class Round(Form):
     )
     cone: Cone = Field(default=Cone(), description="Search of the axis")
     azimuth: Azimuth = Field(default=Azimuth(), description="Search about the axis")
-    search: Literal["fast", "grid"] = Field(
+    search: Literal["fast", "grid", "global"] = Field(
         default="fast",
         description='"fast": the first level is screened at half the band, a tenth goes on, the best is polished; '
-        '"grid": every rotation of every level is scored, as Dynamo does',
+        '"grid": every rotation of every level is scored, as Dynamo does; '
+        '"global": all orientations, whatever the present one; cone and azimuth are not given',
     )
     refine: Refine = Field(default=Refine(), description="Further levels of the angular search")
     shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")

@@ -1,10 +1,12 @@
 """The search grid: how many rotations, how well they cover, how levels narrow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from engine.geometry import euler, search
+from engine.geometry import euler, search, symmetry
 from engine.geometry.search import Search
 
 # dynamo-spec.md 3.3: directions, azimuths for (cone range, cone step, azimuth range, azimuth step).
@@ -163,3 +165,26 @@ def test_a_range_without_a_step_is_refused():
         search.cone_directions(60, 0)
     with pytest.raises(ValueError, match="step above 0"):
         search.azimuths(60, -5)
+
+
+@pytest.mark.parametrize("name", ["C1", "C2", "C6", "C7", "D1", "D3"])
+def test_everywhere_covers_all_rotations_modulo_the_symmetry_and_none_twice(name):
+    found = search.everywhere(15.0, name)
+    operators = symmetry.operators(name)
+    for true in euler.matrices(euler.random(200, np.random.default_rng(0))):
+        assert euler.angular_distance_deg(found, true, operators).min() < 15.0
+    assert len(found) == pytest.approx(len(search.everywhere(15.0, "C1")) / len(operators), rel=0.2)  # turns are whole
+    some = np.random.default_rng(1).choice(len(found), 60)
+    for row in some:
+        near = euler.angular_distance_deg(found, found[row], operators)
+        assert (near < 1e-6).sum() == 1
+
+
+def test_azimuths_of_a_template_with_equal_turns_are_tried_within_one_of_them():
+    assert len(search.azimuths(360, 10, fold=6)) == 6
+    assert len(search.azimuths(40, 10, fold=6)) == 5
+    np.testing.assert_array_equal(search.azimuths(40, 10, fold=6), search.azimuths(40, 10))
+    narrow = search.Search(0, 1, 20, 10, azimuth_flip="every-level")
+    assert len(search.rotations(narrow)) == 6
+    assert len(search.rotations(replace(narrow, fold=2))) == 3  # half a turn leaves the template as it is
+    assert len(search.rotations(replace(narrow, fold=3))) == 6

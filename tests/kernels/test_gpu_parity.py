@@ -6,7 +6,7 @@ import pytest
 
 from engine.devices import Work, to_host, visible_gpus
 from engine.geometry import euler
-from engine.kernels import average, blobs, correlate, cuda, exact, fourier, mask, quick, reference
+from engine.kernels import average, bank, blobs, correlate, cuda, exact, fourier, mask, own_frame, quick, reference
 from engine.kernels.peak import best_pose
 from engine.kernels.rotate import moved
 from engine.kernels.wedge import Wedge
@@ -147,3 +147,17 @@ def test_an_alignment_on_a_gpu_finds_the_same_poses(gpu):
     angle = euler.angular_distance_deg(euler.matrices(cpu.angles), euler.matrices(on_gpu.angles))
     assert np.percentile(angle, 90) < 0.05
     np.testing.assert_allclose(on_gpu["cc"], cpu["cc"], atol=5e-3)
+
+
+def test_the_bank_and_the_own_frame_agree(gpu):
+    rotations = euler.matrices(np.random.default_rng(0).normal(scale=4, size=(30, 3)))
+    results = []
+    for work in (Work(), gpu):
+        _, table, _, half = matter(work)
+        ball = correlate.band(N, 2, 9, Wedge(0), correlate.namespace(half))
+        weight = own_frame.turned_weight(ball, WEDGE, ROTATION)
+        values = weight * own_frame.turned(ball, correlate.coefficients(ball, half), ROTATION)
+        window = correlate.window(ball, 1.0, np.ones((3, 3, 3), dtype=bool))
+        whole = bank.bank([table], ball, rotations)
+        results.append(bank.best_of_each(whole, [bank.compared(values, 1.0, 0, window)], weight[None])[0])
+    close(results[1], results[0])

@@ -11,7 +11,8 @@ from engine.data import Particles, Spectra, Table, Volume
 from engine.devices import Work
 from engine.geometry import euler, search, symmetry
 from engine.kernels.rotate import symmetrized
-from engine.kinds.alignment.particle import Plan, align_one, prepared
+from engine.kinds.alignment import everywhere, group
+from engine.kinds.alignment.particle import Member, Plan, prepared
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
 from engine.kinds.alignment.select import select
@@ -72,30 +73,41 @@ def align(
     rows = np.flatnonzero(table["aligned"] == 1)
     samplings = wedges(table)
 
-    matter_here = work.once_per_device(
-        lambda: prepared(work.array(reference), work.array(mask), set(samplings), high, low, spectra.reach)
-    )
     rotations, d = euler.matrices(table.angles), table.shifts_xyz_px
     centres = shift_centres(table, origin, settings)
     plan = search_plan(settings)
+    way = group.way(settings, plan, spectra.box_px, (high, low), len(rows), bool(work.gpus))
+
+    def make() -> group.Search:
+        matter = prepared(work.array(reference), work.array(mask), set(samplings), high, low, spectra.reach)
+        return group.search(way, settings, plan, matter)
+
+    search_here = work.once_per_device(make)
 
     def aligned(job: range) -> list[Pose]:
-        poses = []
-        for row in (rows[number] for number in job):
-            region = Region(centres[row], rotations[row], settings.shifts, spectra.box_px)
-            block = work.array(spectra.block(int(table.tags[row])))
-            poses.append(align_one(block, matter_here(), samplings[row], rotations[row], d[row], region, plan))
-        return poses
+        return search_here()(member(rows[number]) for number in job)
+
+    def member(row: int) -> Member:
+        region = Region(centres[row], rotations[row], settings.shifts, spectra.box_px)
+        block = work.array(spectra.block(int(table.tags[row])))
+        return Member(block, samplings[row], rotations[row], d[row], region)
 
     found: list[Pose] = []
-    for part in work.map(aligned, chunks(len(rows), work.chunk)):
+    for part in work.map(aligned, chunks(len(rows), way.chunk(work.chunk))):
         found += part
         work.progress(len(found), len(rows))
     return with_found(table, rows, found)
 
 
 def search_plan(settings: Round) -> Plan:
-    """The rotations of the round's levels; a fast search has only the first, and polishes instead of the others."""
+    """The rotations of the round's levels; a fast search has only the first, and polishes instead of the others.
+
+    A global search has one level, of orientations instead of rotations from the present one.
+    """
+    if settings.search == "global":
+        orientations = search.everywhere(everywhere.STEP_DEG, settings.symmetry)
+        spacing = np.full(3, everywhere.STEP_DEG / 2)
+        return Plan([orientations], False, spacing, settings.refine.levels, settings.refine.factor)
     is_fast = settings.search == "fast"
     n_further = 0 if is_fast else settings.refine.levels
     levels = search.levels(angular_search(settings), n_further, settings.refine.factor)
@@ -110,9 +122,12 @@ def search_plan(settings: Round) -> Plan:
 
 
 def angular_search(settings: Round) -> search.Search:
-    """The round's first level."""
+    """The round's first level; a fast search does not turn further about the axis than the symmetry lets it tell."""
     cone, azimuth = settings.cone, settings.azimuth
-    return search.Search(cone.range_deg, cone.step_deg, azimuth.range_deg, azimuth.step_deg, cone.flip, azimuth.flip)
+    fold = symmetry.n_fold(settings.symmetry) if settings.search == "fast" else 1
+    return search.Search(
+        cone.range_deg, cone.step_deg, azimuth.range_deg, azimuth.step_deg, cone.flip, azimuth.flip, fold
+    )
 
 
 def shift_centres(table: Table, origin: Table, settings: Round) -> np.ndarray:

@@ -78,6 +78,17 @@ class Plan:
     furthest: float
 
 
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A particle among others: the block of its coefficients, its sampling, its present pose, and where its centre may lie."""
+
+    block: Any
+    wedge: Wedge
+    rotation: np.ndarray
+    shift_xyz_px: np.ndarray
+    region: Region
+
+
 def align_one(
     block: Any,
     matter: Matter,
@@ -86,22 +97,32 @@ def align_one(
     shift_xyz_px: np.ndarray,
     region: Region,
     plan: Plan,
+    candidates: np.ndarray | None = None,
 ) -> Pose:
-    """The best pose of the particle with this block of coefficients, and its exact cc."""
+    """The best pose of the particle with this block of coefficients, and its exact cc.
+
+    candidates: what the first level left over, where that is known already.
+    """
     selection = matter.bands[wedge]
     weighted, energy = correlate.weighted(selection, block)
     slope = Slope(matter.template, selection, weighted, energy, region, correlate.shift_step_px(selection) / 2)
     top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
     if plan.is_fast:
-        candidates = screened(block, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
+        if candidates is None:
+            candidates = screened(block, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
         top = best_of(slope, candidates, top.shift_xyz_px)
         top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
     else:
         for relative in plan.levels:
             top = best_of(slope, top.rotation @ relative, top.shift_xyz_px)
+    return finished(slope, top, block, matter)
+
+
+def finished(slope: Slope, top: Pose, block: Any, matter: Matter) -> Pose:
+    """The pose with its shift at the top, and its exact cc."""
     top = settled(slope, top)
-    values = correlate.coefficients(selection, block)
-    cc = exact.exact_cc(matter.whole, matter.small_mask, selection, values, top.rotation, top.shift_xyz_px)
+    values = correlate.coefficients(slope.selection, block)
+    cc = exact.exact_cc(matter.whole, matter.small_mask, slope.selection, values, top.rotation, top.shift_xyz_px)
     return Pose(top.rotation, top.shift_xyz_px, cc)
 
 
@@ -124,7 +145,12 @@ def screened(
     middle, window = region.window(selection, near, correlate.shift_step_px(selection))
     particle = quick.shifted(selection, weighted, middle)
     cc, _ = quick.search(matter.template, selection, particle, energy, rotations, window)
-    return rotations[np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(rotations))])]
+    return rotations[best_places(cc)]
+
+
+def best_places(cc: np.ndarray) -> np.ndarray:
+    """The places of the highest scores, as many as go on, in ascending order; among equals the first."""
+    return np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(cc))])
 
 
 def n_kept(n_rotations: int) -> int:

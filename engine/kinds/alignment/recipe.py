@@ -1,23 +1,19 @@
-"""An alignment project's items, sense and steps."""
+"""An alignment project's items and steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
-from engine.faults import Fault
-from engine.kinds import masks, sense, shares
+from engine.kinds import masks, shares
+from engine.kinds.alignment import costs
 from engine.kinds.alignment.form import Project
-from engine.kinds.alignment.iterate import Iterate, iterate, search_plan
+from engine.kinds.alignment.iterate import Iterate, iterate
 from engine.kinds.alignment.join import Join, join
-from engine.kinds.alignment.particle import n_kept
-from engine.kinds.alignment.polish import STENCIL
-from engine.kinds.alignment.spectra import Transform, cached_reach, lowpasses, reach_fpx, transform
+from engine.kinds.alignment.rounds import Iteration, has_cache, planned
+from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
-from engine.kinds.alignment.timing import seconds_per_particle
-from engine.kinds.form import Look, Round, reads
-from engine.step import Cost, Input, Share, Step, StepItem, What, block_bytes
+from engine.kinds.form import Round, reads
+from engine.step import Cost, Input, Step, StepItem, What
 
 ITEMS = {
     "average": "the average of an iteration",
@@ -37,93 +33,6 @@ STARTS = ("table", "starting_table", "refs/001/average", "refs/001/starting_refe
 AVERAGES = tuple(
     f"refs/001/{item}" for item in ("average", "average_symmetrized", "average_raw", "fourier_weight", "fsc")
 )
-
-
-def check(project: Project, look: Look) -> Iterator[Fault]:
-    """What is wrong between fields, and between the project and its data."""
-    data = project.data
-    particles, table = look.particles(data.particles), look.table(data.table)
-    yield from sense.table_and_particles(table, particles, ("data", "table"))
-    template = look.volume(data.template) if data.template else None
-    yield from sense.pixel_sizes(
-        [
-            (("data", "particles"), "the particles", particles.pixel_size_A if particles else None),
-            (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
-            (("data", "table"), "the table", sense.table_pixel_size(table)),
-            (("data", "template"), "the template", template.pixel_size_A if template else None),
-        ]
-    )
-    known = particles is not None and table is not None
-    pixel_size_A = data.pixel_size_A
-    if particles and known:
-        pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
-    box_px = particles.box_px if particles else None
-    yield from sense.same_box(template, box_px, ("data", "template"))
-    for name in ("alignment", "fsc"):
-        yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
-    for number, settings in enumerate(project.rounds):
-        for fault in round_faults(settings, box_px, pixel_size_A):
-            yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)
-
-
-def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
-    """What makes a round impossible."""
-    for name, part in (("cone", settings.cone), ("azimuth", settings.azimuth)):
-        if 0 < part.range_deg < 2 * part.step_deg:
-            yield Fault(
-                (name, "step_deg"),
-                f"{part.step_deg:g} deg is more than half the range of {part.range_deg:g} deg: nothing new would be tried",
-                f"at most {part.range_deg / 2:g}, or range_deg = 0 to leave the search out",
-            )
-    yield from sense.symmetry_name(settings.symmetry, ("symmetry",))
-    yield from band_faults(settings, box_px, pixel_size_A)
-    yield from selection_faults(settings)
-    if box_px and settings.shifts.origin != "unlimited":
-        for limit in settings.shifts.limits_xyz_px:
-            if limit >= box_px / 2:
-                yield Fault(
-                    ("shifts", "limits_xyz_px"),
-                    f"{limit:g} px reaches out of the box of {box_px} px",
-                    f"below {box_px / 2:g}",
-                )
-                break
-
-
-def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
-    """A band that is empty, or that the box does not hold."""
-    band = settings.bandpass
-    in_A = band.lowpass_A is not None or band.highpass_A is not None
-    if in_A and pixel_size_A == 0:
-        yield Fault(("bandpass",), "a cut in A needs a pixel size, and the data have none", "set data.pixel_size_A")
-        return
-    if in_A and not (box_px and pixel_size_A):
-        if band.lowpass_A and band.highpass_A and band.lowpass_A >= band.highpass_A:
-            yield Fault(
-                ("bandpass", "lowpass_A"),
-                f"the low-pass at {band.lowpass_A:g} A leaves nothing above the high-pass at {band.highpass_A:g} A",
-                "the low-pass is the smaller number in A",
-            )
-        return
-    high, low = band.shells(box_px or 1, pixel_size_A or 1.0)
-    where = ("bandpass", "lowpass_A" if band.lowpass_A is not None else "lowpass_fpx")
-    if low <= high:
-        yield Fault(
-            where,
-            f"the low-pass at {low:.3g} Fourier px leaves nothing above the high-pass at {high:.3g}",
-            "raise the low-pass",
-        )
-    elif box_px and low > box_px / 2:
-        most = f"at most {box_px // 2} Fourier px" + (f" = {2 * pixel_size_A:.3g} A" if pixel_size_A else "")
-        yield Fault(where, f"{low:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px", most)
-
-
-def selection_faults(settings: Round) -> Iterator[Fault]:
-    """A number that does not fit its rule."""
-    rule, value = settings.select.rule, settings.select.value
-    if rule == "best-fraction" and not 0 < value <= 1:
-        yield Fault(("select", "value"), f"a fraction lies between 0 and 1, not {value:g}", "0.9 keeps nine of ten")
-    if rule == "best-count" and (value < 1 or value != int(value)):
-        yield Fault(("select", "value"), f"a count is a whole number of 1 or more, not {value:g}")
 
 
 def unfold(project: Project) -> list[Step]:
@@ -159,13 +68,8 @@ def start_step(project: Project) -> Step:
         makes=(*STARTS, "mask", "fsc_mask"),
         inputs=inputs,
         labels={"ite": 0},
-        cost=Cost(share=lambda box_px, _: shares.checked(box_px) + first_average(project, box_px)),
+        cost=Cost(share=lambda facts: shares.checked(facts.box_px) + costs.first_average(project, facts.box_px)),
     )
-
-
-def has_cache(project: Project) -> bool:
-    """A single iteration reads every particle once: nothing to keep."""
-    return len(planned(project)) > 1
 
 
 def spectra_step(project: Project) -> Step:
@@ -178,30 +82,9 @@ def spectra_step(project: Project) -> Step:
         settings=Transform(pixel_size_A=project.data.pixel_size_A, bandpasses=bandpasses),
         makes=("spectra",),
         inputs={"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)},
-        cost=Cost(share=lambda box_px, pixel_size_A: transform_share(project, box_px, pixel_size_A)),
+        cost=Cost(share=lambda facts: costs.transform_share(project, facts)),
         scratch=True,
     )
-
-
-def first_average(project: Project, box_px: int) -> Share:
-    """What the starting reference costs: the average of the table, where no template is given."""
-    return Share() if project.data.template else shares.averaged(box_px)
-
-
-def kept_reach(project: Project, box_px: int, pixel_size_A: float) -> int | None:
-    """How far the cache of the project reaches; None when there is none."""
-    if not has_cache(project):
-        return None
-    known_A = project.data.pixel_size_A or pixel_size_A or 1.0
-    return cached_reach([settings.bandpass for settings in project.rounds], box_px, known_A)
-
-
-def transform_share(project: Project, box_px: int, pixel_size_A: float) -> Share:
-    """Each box is transformed, and its block kept; where blocks do not pay, nothing is done."""
-    reach = kept_reach(project, box_px, pixel_size_A)
-    if reach is None:
-        return Share()
-    return shares.transformed(box_px, reach) + Share(kept_bytes=block_bytes(reach))
 
 
 def half_steps(project: Project, half: HalfName) -> list[Step]:
@@ -220,32 +103,9 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
             "mask": _made("volume", "ite_0000", "mask"),
         },
         labels={"ite": 0, "half": half},
-        cost=Cost(share=lambda box_px, _: first_average(project, box_px)),
+        cost=Cost(share=lambda facts: costs.first_average(project, facts.box_px)),
     )
     return [first, *iterations(project, half)]
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """One iteration of the plan: its number from 1, its round, and the round's place from 1 and first iteration."""
-
-    number: int
-    settings: Round
-    round_number: int
-    first_of_round: int
-
-    @property
-    def is_last_of_round(self) -> bool:
-        return self.number == self.first_of_round + self.settings.iterations - 1
-
-
-def planned(project: Project) -> list[Iteration]:
-    """The iterations of all rounds, in order."""
-    found: list[Iteration] = []
-    for place, settings in enumerate(project.rounds, start=1):
-        first = len(found) + 1
-        found += [Iteration(first + i, settings, place, first) for i in range(settings.iterations)]
-    return found
 
 
 def iterations(project: Project, half: Literal["none", "odd", "even"]) -> list[Step]:
@@ -273,7 +133,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=4,
+        version=5,
         settings=Iterate(round=settings, is_last=iteration.is_last_of_round),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
@@ -282,32 +142,8 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
             "round": iteration.round_number,
             **({} if half == "none" else {"half": half}),
         },
-        cost=cost(project, iteration),
+        cost=costs.cost(project, iteration),
     )
-
-
-def cost(project: Project, iteration: Iteration) -> Cost:
-    """What an iteration does for each particle."""
-    settings = iteration.settings
-    plan = search_plan(settings)
-    rotations = sum(len(level) for level in plan.levels)
-    if plan.is_fast:
-        rotations += n_kept(rotations) + STENCIL * plan.n_polish
-
-    def share(box_px: int, pixel_size_A: float) -> Share:
-        known_A = project.data.pixel_size_A or pixel_size_A or 1.0
-        reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
-        seconds = seconds_per_particle(settings, box_px, known_A)
-        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
-        if kept is None or kept < reach:
-            return shares.transformed(box_px, reach) + prepared + shares.averaged(box_px)
-        n_bytes = block_bytes(kept)
-        aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
-        if iteration.is_last_of_round:
-            return aligned + shares.averaged(box_px)
-        return aligned + shares.averaged_blocks(box_px, reach, n_bytes)
-
-    return Cost(rotations, share)
 
 
 def join_step(number: int, settings: Round) -> Step:

@@ -48,6 +48,21 @@ class Region:
         allowed = shifts.inside_ellipsoid(offsets + (middle - self.centre), self.limits, self.axes)
         return middle, correlate.window(selection, step_px, allowed)
 
+    def turned_window(
+        self, selection: correlate.Band, near: np.ndarray, step_px: float, rotation: np.ndarray
+    ) -> correlate.Window:
+        """The window over the whole region, around a shift, on a lattice along the axes of a pose R: s = near + R offset."""
+        extent = np.full(3, self.box_px / 2 - 1)
+        if self.form.origin != "unlimited":
+            extent = shifts.ellipsoid_extent_px(self.limits, rotation.T @ self.axes)
+        reach = np.floor((extent + np.abs(rotation.T @ (self.centre - near))) / step_px).astype(int)
+        x, y, z = (step_px * np.arange(-n, n + 1) for n in reach)
+        offsets = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
+        from_centre = offsets @ rotation.T + (near - self.centre)
+        allowed = shifts.inside_ellipsoid(from_centre, self.limits, self.axes)
+        allowed[tuple(n // 2 for n in allowed.shape)] = True  # the present shift, whatever rounding says
+        return correlate.window(selection, step_px, allowed)
+
     def clipped(self, shift: np.ndarray) -> np.ndarray:
         """The shift (..., 3), pulled back into the region where it lies outside."""
         inside = shifts.clip_to_ellipsoid(shift - self.centre, self.limits, self.axes, tolerance_px=0)

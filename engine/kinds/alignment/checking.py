@@ -1,0 +1,118 @@
+"""What is wrong with an alignment project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.faults import Fault
+from engine.kinds import masks, sense
+from engine.kinds.alignment.form import Project
+from engine.kinds.form import Look, Round
+
+
+def check(project: Project, look: Look) -> Iterator[Fault]:
+    """What is wrong between fields, and between the project and its data."""
+    data = project.data
+    particles, table = look.particles(data.particles), look.table(data.table)
+    yield from sense.table_and_particles(table, particles, ("data", "table"))
+    template = look.volume(data.template) if data.template else None
+    yield from sense.pixel_sizes(
+        [
+            (("data", "particles"), "the particles", particles.pixel_size_A if particles else None),
+            (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
+            (("data", "table"), "the table", sense.table_pixel_size(table)),
+            (("data", "template"), "the template", template.pixel_size_A if template else None),
+        ]
+    )
+    known = particles is not None and table is not None
+    pixel_size_A = data.pixel_size_A
+    if particles and known:
+        pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
+    box_px = particles.box_px if particles else None
+    yield from sense.same_box(template, box_px, ("data", "template"))
+    for name in ("alignment", "fsc"):
+        yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
+    for number, settings in enumerate(project.rounds):
+        for fault in round_faults(settings, box_px, pixel_size_A):
+            yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)
+
+
+def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
+    """What makes a round impossible."""
+    yield from global_faults(settings)
+    for name, part in (("cone", settings.cone), ("azimuth", settings.azimuth)):
+        if 0 < part.range_deg < 2 * part.step_deg:
+            yield Fault(
+                (name, "step_deg"),
+                f"{part.step_deg:g} deg is more than half the range of {part.range_deg:g} deg: nothing new would be tried",
+                f"at most {part.range_deg / 2:g}, or range_deg = 0 to leave the search out",
+            )
+    yield from sense.symmetry_name(settings.symmetry, ("symmetry",))
+    yield from band_faults(settings, box_px, pixel_size_A)
+    yield from selection_faults(settings)
+    if box_px and settings.shifts.origin != "unlimited":
+        for limit in settings.shifts.limits_xyz_px:
+            if limit >= box_px / 2:
+                yield Fault(
+                    ("shifts", "limits_xyz_px"),
+                    f"{limit:g} px reaches out of the box of {box_px} px",
+                    f"below {box_px / 2:g}",
+                )
+                break
+
+
+def global_faults(settings: Round) -> Iterator[Fault]:
+    """What has no meaning where every orientation is tried."""
+    if settings.search != "global":
+        return
+    for name in ("cone", "azimuth"):
+        if name in settings.model_fields_set:
+            yield Fault(
+                (name,),
+                'search = "global" tries every orientation, whatever the present one',
+                f'remove {name}, or search = "fast" around the present pose',
+            )
+    shifts = settings.shifts
+    if shifts.frame == "particle" and shifts.origin != "unlimited" and len(set(shifts.limits_xyz_px)) > 1:
+        yield Fault(
+            ("shifts", "frame"),
+            "unequal limits along the axes of a pose that a global search does not believe",
+            'frame = "box", or equal limits',
+        )
+
+
+def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
+    """A band that is empty, or that the box does not hold."""
+    band = settings.bandpass
+    in_A = band.lowpass_A is not None or band.highpass_A is not None
+    if in_A and pixel_size_A == 0:
+        yield Fault(("bandpass",), "a cut in A needs a pixel size, and the data have none", "set data.pixel_size_A")
+        return
+    if in_A and not (box_px and pixel_size_A):
+        if band.lowpass_A and band.highpass_A and band.lowpass_A >= band.highpass_A:
+            yield Fault(
+                ("bandpass", "lowpass_A"),
+                f"the low-pass at {band.lowpass_A:g} A leaves nothing above the high-pass at {band.highpass_A:g} A",
+                "the low-pass is the smaller number in A",
+            )
+        return
+    high, low = band.shells(box_px or 1, pixel_size_A or 1.0)
+    where = ("bandpass", "lowpass_A" if band.lowpass_A is not None else "lowpass_fpx")
+    if low <= high:
+        yield Fault(
+            where,
+            f"the low-pass at {low:.3g} Fourier px leaves nothing above the high-pass at {high:.3g}",
+            "raise the low-pass",
+        )
+    elif box_px and low > box_px / 2:
+        most = f"at most {box_px // 2} Fourier px" + (f" = {2 * pixel_size_A:.3g} A" if pixel_size_A else "")
+        yield Fault(where, f"{low:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px", most)
+
+
+def selection_faults(settings: Round) -> Iterator[Fault]:
+    """A number that does not fit its rule."""
+    rule, value = settings.select.rule, settings.select.value
+    if rule == "best-fraction" and not 0 < value <= 1:
+        yield Fault(("select", "value"), f"a fraction lies between 0 and 1, not {value:g}", "0.9 keeps nine of ten")
+    if rule == "best-count" and (value < 1 or value != int(value)):
+        yield Fault(("select", "value"), f"a count is a whole number of 1 or more, not {value:g}")

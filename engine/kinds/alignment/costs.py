@@ -1,0 +1,99 @@
+"""What the steps of an alignment project cost, and in words which search is in force."""
+
+from __future__ import annotations
+
+from engine.data import ParticleFacts
+from engine.geometry import symmetry
+from engine.kinds import shares
+from engine.kinds.alignment import everywhere, group
+from engine.kinds.alignment.form import Project
+from engine.kinds.alignment.iterate import search_plan
+from engine.kinds.alignment.particle import n_kept
+from engine.kinds.alignment.polish import STENCIL
+from engine.kinds.alignment.rounds import Iteration, has_cache
+from engine.kinds.alignment.spectra import cached_reach, reach_fpx
+from engine.kinds.alignment.timing import seconds_per_particle
+from engine.kinds.form import Round
+from engine.step import Cost, Share, block_bytes
+
+
+def first_average(project: Project, box_px: int) -> Share:
+    """What the starting reference costs: the average of the table, where no template is given."""
+    return Share() if project.data.template else shares.averaged(box_px)
+
+
+def kept_reach(project: Project, box_px: int, pixel_size_A: float) -> int | None:
+    """How far the cache of the project reaches; None when there is none."""
+    if not has_cache(project):
+        return None
+    known_A = project.data.pixel_size_A or pixel_size_A or 1.0
+    return cached_reach([settings.bandpass for settings in project.rounds], box_px, known_A)
+
+
+def transform_share(project: Project, facts: ParticleFacts) -> Share:
+    """Each box is transformed, and its block kept; where blocks do not pay, nothing is done."""
+    reach = kept_reach(project, facts.box_px, facts.pixel_size_A)
+    if reach is None:
+        return Share()
+    return shares.transformed(facts.box_px, reach) + Share(kept_bytes=block_bytes(reach))
+
+
+def cost(project: Project, iteration: Iteration) -> Cost:
+    """What an iteration does for each particle."""
+    settings = iteration.settings
+    plan = search_plan(settings)
+    rotations = sum(len(level) for level in plan.levels)
+    if plan.is_fast:
+        rotations += n_kept(rotations) + STENCIL * plan.n_polish
+    if settings.search == "global":
+        rotations += everywhere.MODES * STENCIL * (2 * everywhere.ROUNDS + max(1, plan.n_polish))
+
+    def share(facts: ParticleFacts) -> Share:
+        box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
+        reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
+        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
+        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
+        if kept is None or kept < reach:
+            return shares.transformed(box_px, reach) + prepared + shares.averaged(box_px)
+        n_bytes = block_bytes(kept)
+        aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
+        if iteration.is_last_of_round:
+            return aligned + shares.averaged(box_px)
+        return aligned + shares.averaged_blocks(box_px, reach, n_bytes)
+
+    def words(facts: ParticleFacts) -> str:
+        return search_in_words(iteration.round_number, settings, facts, known_pixel_size_A(project, facts))
+
+    return Cost(rotations, share, words=words)
+
+
+def known_pixel_size_A(project: Project, facts: ParticleFacts) -> float:
+    """The pixel size that bands in A are told from; 1 where there is none and none is needed."""
+    return project.data.pixel_size_A or facts.pixel_size_A or 1.0
+
+
+def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float) -> str:
+    """Which search is in force in a round, and what a particle costs."""
+    plan, shells = search_plan(settings), settings.bandpass.shells(facts.box_px, pixel_size_A)
+    chosen = group.way(settings, plan, facts.box_px, shells, facts.n_particles)
+    how = "together, by a bank of turned references" if chosen.first_stage == "bank" else "one by one"
+    n = len(plan.levels[0])
+    if settings.search == "global":
+        low = everywhere.low_fpx(*shells)
+        text = (
+            f"global search, {n:,} orientations to {low:.3g} Fourier px, {how}; "
+            f"the best {everywhere.MODES} polished to {shells[1]:.3g}"
+        )
+    elif not plan.is_fast:
+        text = f"grid search, {sum(len(level) for level in plan.levels):,} rotations"
+    elif not chosen.screens or n_kept(n) == n:
+        text = f"fast search, {n:,} rotations, the best polished"
+    else:
+        text = (
+            f"fast search, {n:,} rotations screened {how}, {n_kept(n):,} of them at the whole band, the best polished"
+        )
+    fold = symmetry.n_fold(settings.symmetry)
+    if plan.is_fast and settings.azimuth.range_deg > 360 / fold:
+        text += f"; azimuth narrowed to {360 / fold:.4g} deg by {settings.symmetry}"
+    each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles)
+    return f"round {number}: {text}; {each:.2g} s a particle"
