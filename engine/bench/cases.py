@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Case:
     def __str__(self) -> str:
         return f"{self.box_px}/{self.lowpass_fpx:g}/{self.window}"
 
-    @property
+    @cached_property
     def step_px(self) -> float:
         """Spacing of the window's samples, that of a search in this band."""
         return correlate.shift_step_px(correlate.band(self.box_px, HIGHPASS_FPX, self.lowpass_fpx, WEDGE))

@@ -26,6 +26,10 @@ from engine.kinds.alignment.region import Region
 from engine.kinds.form import Azimuth, Bandpass, Cone, Round, Shifts
 
 KERNEL, LOCAL, GLOBAL, SGEMM = "kernel", "naive, local norm", "naive, global norm", "sgemm"
+HALF_KERNEL, HALF_BANK = "kernel, half band, 3³ shifts", "bank, half band, 3³ shifts"
+
+FEW_SHIFTS, MANY_ROTATIONS = 3, 1000
+"""Samples on a side of the window, and rotations, of the bank's contest: what a bank is for."""
 
 START_ERROR_DEG = 4.0
 """How far at most a whole particle starts from its true orientation, about each axis."""
@@ -70,42 +74,52 @@ def local_plan(cone_deg: float, azimuth_deg: float, step_deg: float, lowpass_fpx
     return search_plan(Round(cone=cone, azimuth=azimuth, bandpass=Bandpass(lowpass_fpx=lowpass_fpx)))
 
 
-def kernel(where: Arena, n_rotations: int, name: str = KERNEL) -> Contestant:
+def kernel(where: Arena, n_rotations: int) -> Contestant:
     """The search of one particle over the whole window for each of so many rotations."""
-    selection = where.band
     samples = np.ones((where.case.window,) * 3, dtype=bool)
+    return gather(KERNEL, where, where.band, samples, n_rotations)
+
+
+def gather(name: str, where: Arena, selection: correlate.Band, samples: np.ndarray, n_rotations: int) -> Contestant:
+    """The compiled search on a band over the samples of a window."""
     window = correlate.window(selection, correlate.shift_step_px(selection), samples)
-    particle, energy = correlate.weighted(selection, spectrum_block(where.scene.particles[0], selection.reach))
+    particle, energy = particle_of(where, selection)
     rotations = near(where.scene.rotations[0], n_rotations)
 
     def run() -> Any:
         return quick.search(where.matter.template, selection, particle, energy, rotations, window)
 
-    return Contestant(name, run, n_rotations, flops_an_orientation(where))
+    return Contestant(name, run, n_rotations, flops_an_orientation(selection, samples.shape[0]))
 
 
-def searches(where: Arena, n_rotations: int) -> list[Contestant]:
-    """The engine's ways to score the same rotations, the kernel first."""
-    return [kernel(where, n_rotations), shared_bank(where, n_rotations)]
-
-
-BANK_SHIFTS = 3
-"""Samples on a side of the window in the bank's contest: few shifts are what it is for."""
-
-
-def shared_bank(where: Arena, n_rotations: int) -> Contestant:
-    """The bank for a group of particles over 3^3 shifts, made beforehand; its unit is an orientation of one particle."""
-    selection = where.band
-    samples = np.ones((min(BANK_SHIFTS, where.case.window),) * 3, dtype=bool)
+def shared_bank(where: Arena, selection: correlate.Band, samples: np.ndarray, n_rotations: int) -> Contestant:
+    """The bank for a group of particles, made beforehand; its unit is an orientation of one particle."""
     window = correlate.window(selection, correlate.shift_step_px(selection), samples)
-    particle, energy = correlate.weighted(selection, spectrum_block(where.scene.particles[0], selection.reach))
+    particle, energy = particle_of(where, selection)
     made = bank.bank([where.matter.template], selection, near(where.scene.rotations[0], n_rotations))
     group = [bank.compared(particle, energy, 0, window)] * bank.GROUP
     weights = selection.weight[None]
     flops = 4.0 * len(selection.weight) * (samples.size + 1 / bank.GROUP)
-    return Contestant(
-        "bank, 3^3 shifts", lambda: bank.best_of_each(made, group, weights), n_rotations * bank.GROUP, flops
-    )
+
+    def run() -> Any:
+        return bank.best_of_each(made, group, weights)
+
+    return Contestant(HALF_BANK, run, n_rotations * bank.GROUP, flops)
+
+
+def particle_of(where: Arena, selection: correlate.Band) -> tuple[Any, float]:
+    """The first particle's coefficients on a band, weighted, and their energy."""
+    return correlate.weighted(selection, spectrum_block(where.scene.particles[0], selection.block_reach))
+
+
+def searches(where: Arena, n_rotations: int) -> list[Contestant]:
+    """The engine's ways to score: the kernel first; then it and the bank at half the band and few shifts, what a bank is for."""
+    if not where.matter.half_bands:
+        return [kernel(where, n_rotations)]
+    samples = np.ones((FEW_SHIFTS,) * 3, dtype=bool)
+    half = where.matter.half_bands[WEDGE]
+    few = gather(HALF_KERNEL, where, half, samples, n_rotations)
+    return [kernel(where, n_rotations), few, shared_bank(where, half, samples, MANY_ROTATIONS)]
 
 
 def near(rotation: np.ndarray, n: int, most_deg: float = 12.0) -> np.ndarray:
@@ -115,15 +129,14 @@ def near(rotation: np.ndarray, n: int, most_deg: float = 12.0) -> np.ndarray:
     return np.asarray(rotation @ Rotation.from_rotvec(np.radians(vectors)).as_matrix())
 
 
-def flops_an_orientation(where: Arena) -> float:
+def flops_an_orientation(selection: correlate.Band, size: int) -> float:
     """Additions and multiplications that an orientation needs in the kernel's way of computing.
 
     Sampling; then sums along kx and ky for half of the shifts, cosine and sine apart, the other half being their mirror
     images; then kz, of which only the real part is wanted. What is padded or recomputed does not count.
     """
-    size = where.case.window
     half = size // 2 + 1
-    planes = where.band.planes.astype(np.float64)
+    planes = selection.planes.astype(np.float64)
     along_x = 8.0 * half * planes[:, 2].sum()
     along_y = 12 * half * size * planes[:, 3].sum()
     along_z = 4.0 * size**3 * len(planes)

@@ -204,7 +204,7 @@ def threads(where: Arena, plan: Plan, n_particles: int, n_threads: int, n_rounds
 
 def scaled(extent: Extent, arena_of: Callable[[Case], Arena]) -> list[Scaled]:
     """The kernel at every point of the scaling."""
-    runners = [kernel(arena_of(case), n, f"{case}, {n}") for _, case, n in extent.scaling]
+    runners = [replace(kernel(arena_of(case), n), name=f"{case}, {n}") for _, case, n in extent.scaling]
     seconds = in_turns(runners, extent.n_rounds)
     first = seconds[runners[0].name] if runners else np.ones(1)
     return [
