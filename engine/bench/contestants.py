@@ -113,7 +113,7 @@ def particle_of(where: Arena, selection: correlate.Band) -> tuple[Any, float]:
 
 
 def searches(where: Arena, n_rotations: int) -> list[Contestant]:
-    """The engine's ways to score: the kernel first; then it and the bank at half the band and few shifts, what a bank is for."""
+    """The engine's ways to score: the kernel; then it and the bank at half the band and few shifts, what a bank is for."""
     if not where.matter.half_bands:
         return [kernel(where, n_rotations)]
     samples = np.ones((FEW_SHIFTS,) * 3, dtype=bool)
