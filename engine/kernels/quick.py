@@ -61,6 +61,15 @@ def mean_and_deviation(
     return compiled.mean_and_deviation(box, mask, rotation, shift_xyz_px, radius_px)
 
 
+def symmetrized(volume: Any, operators: np.ndarray) -> Any:
+    """`rotate.symmetrized`: the mean of a box turned by every operator of a group."""
+    if namespace(volume) is not np or len(operators) == 1:
+        return rotate.symmetrized(volume, operators)
+    from engine.kernels import compiled
+
+    return compiled.mean_over(volume, operators)
+
+
 def ready(slow: Callable[[], None]) -> None:
     """Returns when the compiled loops can be called; calls slow() first where they are being compiled, once on a machine."""
     from engine.kernels.compiled.warm import warm_up

@@ -11,7 +11,7 @@ from engine.data import Half, ParticleFacts, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import Fault
 from engine.geometry import symmetry
-from engine.kernels.rotate import symmetrized
+from engine.kernels.quick import symmetrized
 from engine.kinds import masks, sense, shares
 from engine.kinds.averaging import alternate, averages, bad_tags, fsc_of_parts, summed, without
 from engine.kinds.form import Form, Look, OptionalMask, ParticlesReference, ProjectForm, TableReference, reads

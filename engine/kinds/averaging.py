@@ -16,7 +16,7 @@ from engine.kernels import average, fsc, quick
 from engine.kernels.average import FourierSum
 from engine.kernels.fourier import block_variance, box_of_block, cropped, even_fast, spectrum_block
 from engine.kernels.mask import support_px
-from engine.kernels.rotate import symmetrized
+from engine.kernels.quick import symmetrized
 from engine.kernels.wedge import Wedge
 
 GROUP = 16

@@ -5,6 +5,16 @@ Compiled once per machine (numba keeps the result in a cache); the global interp
 
 from engine.kernels.compiled.insertion import empty, folded, insert
 from engine.kernels.compiled.score import best_of_each, shifted, slopes
-from engine.kernels.compiled.turning import mean_and_deviation, turned
+from engine.kernels.compiled.turning import mean_and_deviation, mean_over, turned
 
-__all__ = ["best_of_each", "empty", "folded", "insert", "mean_and_deviation", "shifted", "slopes", "turned"]
+__all__ = [
+    "best_of_each",
+    "empty",
+    "folded",
+    "insert",
+    "mean_and_deviation",
+    "mean_over",
+    "shifted",
+    "slopes",
+    "turned",
+]

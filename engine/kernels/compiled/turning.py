@@ -1,12 +1,19 @@
-"""Boxes turned by trilinear interpolation: the twin of `rotate.moved` with order 1, and what a turned mask covers."""
+"""Boxes turned: the twins of `rotate.moved` with order 1, of what a turned mask covers, and of `rotate.symmetrized`."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from scipy.ndimage import spline_filter
 
-from engine.kernels.compiled.vector import compiled, trilinear_real
+from engine.kernels.compiled.vector import compiled, cubic, trilinear_real
+
+SLACK = 1e-9
+"""What rounding may put outside the box of a voxel that lies on its face."""
+
+EDGE = 2
+"""Voxels that a spline reaches beyond the box."""
 
 
 def turned(volume: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> np.ndarray:
@@ -69,6 +76,50 @@ def _moments(mask, back, offset, radius, box):
     return total, first, second
 
 
+def mean_over(volume: np.ndarray, operators: np.ndarray) -> np.ndarray:
+    """The mean of the box turned by every operator (k, 3, 3), cubic spline, (n, n, n) float32, like `rotate.symmetrized`."""
+    coefficients = np.pad(spline_filter(volume, order=3, output=np.float64), EDGE, mode="reflect").astype(np.float32)
+    total = np.zeros(volume.shape, dtype=np.float32)
+    for operator in operators:
+        _, back, offset = _prepared(volume, operator, np.zeros(3))
+        _add_cubic(coefficients.ravel(), back, offset, total)
+    return total / np.float32(len(operators))
+
+
+@compiled
+def _add_cubic(coefficients, back, offset, total):
+    """Adds the turned box; coefficients have EDGE more voxels on every side."""
+    n = total.shape[0]
+    width = n + 2 * EDGE
+    weights = np.empty(12, np.float32)
+    for z in range(n):
+        for y in range(n):
+            x0 = back[0, 1] * y + back[0, 2] * z + offset[0]
+            y0 = back[1, 1] * y + back[1, 2] * z + offset[1]
+            z0 = back[2, 1] * y + back[2, 2] * z + offset[2]
+            first, end = _inside(back, x0, y0, z0, n, 2.0 * n)
+            row = total[z, y, first:end]
+            for i in range(row.shape[0]):
+                x_low = _cubic_weights(x0 + back[0, 0] * (first + i), weights[0:4])
+                y_low = _cubic_weights(y0 + back[1, 0] * (first + i), weights[4:8])
+                z_low = _cubic_weights(z0 + back[2, 0] * (first + i), weights[8:12])
+                place = ((z_low + EDGE - 1) * width + y_low + EDGE - 1) * width + x_low + EDGE - 1
+                row[i] += cubic(coefficients, np.int64(place), np.int64(width), np.int64(width * width), weights)
+
+
+@compiled
+def _cubic_weights(position, weights):
+    """Puts the cubic B-spline's weights of the four voxels around a position there; gives the lower inner one."""
+    low = np.int64(position)
+    t = np.float32(position - low)
+    s, sixth = np.float32(1) - t, np.float32(1 / 6)
+    weights[0] = s * s * s * sixth
+    weights[1] = (np.float32(4) + t * t * (np.float32(3) * t - np.float32(6))) * sixth
+    weights[2] = (np.float32(4) + s * s * (np.float32(3) * s - np.float32(6))) * sixth
+    weights[3] = t * t * t * sixth
+    return low
+
+
 @compiled
 def _room(n):
     """Room for one row: places, fractions along x, y, z, and what was sampled."""
@@ -115,5 +166,5 @@ def _inside(back, x0, y0, z0, n, radius):
             low, high = max(low, min(a, b)), min(high, max(a, b))
         elif not 0 <= start <= n - 1:
             return 0, 0
-    first, end = max(0, int(np.ceil(low))), min(n, int(np.floor(high)) + 1)
+    first, end = max(0, int(np.ceil(low - SLACK))), min(n, int(np.floor(high + SLACK)) + 1)
     return first, max(first, end)

@@ -144,6 +144,36 @@ def _trilinear(b: ir.IRBuilder, table: Any, given: Any, n_parts: int) -> list[An
 
 
 @intrinsic
+def cubic(typing, flat, corner, row, sheet, weights):
+    """The sum over four neighbours along each axis of a table of float32, weighted.
+
+    corner: place of the lowest neighbour; row, sheet as in `trilinear_real`; weights (12,): along x, along y, along z.
+    """
+    signature = types.float32(flat, corner, row, sheet, weights)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        flat, corner, row, sheet, weights = given
+        table, shares = _data(context, b, kinds.args[0], flat), _data(context, b, kinds.args[4], weights)
+
+        def share(number: int) -> Any:
+            return _splat(b, b.load(b.gep(shares, [ir.Constant(_INT32, number)])), 4)
+
+        total = ir.Constant(_vector(4), [0.0] * 4)
+        for z in range(4):
+            place, plane = corner, ir.Constant(_vector(4), [0.0] * 4)
+            for y in range(4):
+                plane = _plus(b, plane, share(4 + y), _load(b, table, place, 4))
+                place = b.add(place, row)
+            total = _plus(b, total, share(8 + z), plane)
+            corner = b.add(corner, sheet)
+        along_x = b.fmul(total, _load(b, shares, ir.Constant(_INT32, 0), 4), flags=_FLAGS)
+        lanes = [b.extract_element(along_x, ir.Constant(_INT32, lane)) for lane in range(4)]
+        return b.fadd(b.fadd(lanes[0], lanes[1]), b.fadd(lanes[2], lanes[3]))
+
+    return signature, generate
+
+
+@intrinsic
 def add_row_sums(typing, data, first, count, table, row, out, place):
     """Adds sums of data times exp(+i t) and exp(-i t): out from place holds their real parts, then their imaginary parts.
 

@@ -10,7 +10,7 @@ import numpy as np
 from engine.data import Particles, Spectra, Table, Volume
 from engine.devices import Work
 from engine.geometry import euler, search, symmetry
-from engine.kernels.rotate import symmetrized
+from engine.kernels.quick import symmetrized
 from engine.kinds.alignment import everywhere, group
 from engine.kinds.alignment.particle import Member, Plan, prepared
 from engine.kinds.alignment.polish import Pose

@@ -11,7 +11,7 @@ from engine.data import Table, Volume
 from engine.devices import Work
 from engine.geometry import symmetry
 from engine.kernels import average, fsc
-from engine.kernels.rotate import symmetrized
+from engine.kernels.quick import symmetrized
 from engine.kinds.averaging import ended, fsc_curve
 from engine.kinds.form import Form
 from engine.step import Outputs
