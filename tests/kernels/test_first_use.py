@@ -10,7 +10,8 @@ CODE = """
 from engine.kernels import quick
 quick.ready(lambda: print("compiling"))
 from engine.kernels.compiled import insertion, score, turning
-loops = [score._search, score._slopes, score._shifted, turning._turned, turning._moments, insertion._insert, insertion._fold, turning._add_cubic]
+loops = [score._search, score._slopes, score._shifted, turning._turned, turning._moments, turning._add_cubic]
+loops += [insertion._insert, insertion._fold]
 print([len(loop.signatures) for loop in loops])
 """
 
