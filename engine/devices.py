@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.faults import EngineError
+
+READ_AHEAD = 2
+"""Items that are read while the one before them is computed."""
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -117,15 +121,38 @@ class Work:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def ahead(self, read: Callable[[Job], Result], items: Iterable[Job]) -> Iterator[Result]:
+        """read(item) for each item in order; a thread of its own reads the next READ_AHEAD while the caller computes."""
+        device = self._current_device()
+
+        def read_here(item: Job) -> Result:
+            with self._on(device):
+                return read(item)
+
+        with ThreadPoolExecutor(1) as reader:
+            waiting: deque[Future[Result]] = deque()
+            for item in items:
+                waiting.append(reader.submit(read_here, item))
+                if len(waiting) > READ_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
     @contextmanager
     def device(self, number: int) -> Iterator[None]:
         """Inside, new device arrays live on one of the GPUs, chosen by turns; on the CPU nothing happens."""
-        if not self.gpus:
+        with self._on(self.gpus[number % len(self.gpus)] if self.gpus else -1):
+            yield
+
+    @contextmanager
+    def _on(self, device: int) -> Iterator[None]:
+        """Inside, new device arrays live on the GPU of that number; -1 is the CPU."""
+        if device < 0:
             yield
             return
         import cupy
 
-        with cupy.cuda.Device(self.gpus[number % len(self.gpus)]):
+        with cupy.cuda.Device(device):
             yield
 
     def once_per_device(self, make: Callable[[], Result]) -> Callable[[], Result]:

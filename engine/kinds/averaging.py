@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,12 +106,12 @@ def summed(
     box_px, radius_px = particles.box_px, support_px(mask)
     device_mask = work.once_per_device(lambda: work.array(mask))
 
-    def block(tag: int, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
-        box = work.array(particles.read(tag))
+    def block(read: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
+        box = work.array(read)
         mean, deviation = quick.mean_and_deviation(box, device_mask(), rotation, shift_xyz_px, radius_px)
         return spectrum_block((box - mean) / (deviation or 1), (box_px - 1) // 2)
 
-    return _summed_blocks(block, table, box_px, 1.0, work, part)
+    return _summed_blocks(particles.read, block, table, box_px, 1.0, work, part)
 
 
 def summed_spectra(
@@ -126,11 +126,14 @@ def summed_spectra(
     small_px = small_box_px(reach, box_px)
     device_mask = work.once_per_device(lambda: small_mask(work.array(mask), small_px))
 
-    def block(tag: int, rotation: np.ndarray, shift_small_px: np.ndarray) -> Any:
-        given = work.array(spectra.block(tag)), spectra.variance(tag), box_px
-        return normalised_block(*given, device_mask(), rotation, shift_small_px)
+    def read(tag: int) -> tuple[Any, float]:
+        return spectra.block(tag), spectra.variance(tag)
 
-    sums = _summed_blocks(block, table, small_px, small_px / box_px, work, part)
+    def block(found: tuple[Any, float], rotation: np.ndarray, shift_small_px: np.ndarray) -> Any:
+        values, variance = found
+        return normalised_block(work.array(values), variance, box_px, device_mask(), rotation, shift_small_px)
+
+    sums = _summed_blocks(read, block, table, small_px, small_px / box_px, work, part)
     first, second = (average.enlarged(total, reach, box_px) for total in (sums.first, sums.second))
     return Sums(first, second, sums.n_particles)
 
@@ -146,14 +149,15 @@ def small_mask(mask: Any, small_px: int) -> Any:
 
 
 def _summed_blocks(
-    block: Callable[[int, np.ndarray, np.ndarray], Any],
+    read: Callable[[int], Any],
+    block: Callable[[Any, np.ndarray, np.ndarray], Any],
     table: Table,
     box_px: int,
     scale: float,
     work: Work,
     part: Callable[[Table], np.ndarray],
 ) -> Sums:
-    """The sums in a box of box_px of what block(tag, rotation, shift) gives; scale turns the table's px into that box's."""
+    """Sums in a box of box_px of what block(read(tag), rotation, shift) gives; scale turns the table's px into that box's."""
     table = table.where(table["averaged"] == 1)
     tags, samplings, rotations = table.tags, wedges(table), euler.matrices(table.angles)
     shifts = scale * table.shifts_xyz_px
@@ -162,12 +166,13 @@ def _summed_blocks(
     def group_sum(rows: range) -> tuple[FourierSum, FourierSum]:
         xp = namespace(work.array(np.empty(0)))
 
-        def placed(row: int) -> average.Placed:
-            pose = rotations[row], shifts[row]
-            return average.Placed(block(int(tags[row]), *pose), samplings[row], *pose)
+        def placed(rows: list[int]) -> Iterator[average.Placed]:
+            for row, found in zip(rows, work.ahead(lambda row: read(int(tags[row])), rows), strict=True):
+                pose = rotations[row], shifts[row]
+                yield average.Placed(block(found, *pose), samplings[row], *pose)
 
         mine = [[row for row in rows if bool(is_first[row]) is first] for first in (True, False)]
-        first, second = (average.sum_of(box_px, map(placed, part), xp) for part in mine)
+        first, second = (average.sum_of(box_px, placed(part), xp) for part in mine)
         return first, second
 
     first, second = average.empty_sum(box_px), average.empty_sum(box_px)

@@ -16,10 +16,10 @@ from engine.kernels.wedge import Wedge
 from engine.kinds.averaging import is_usable, normalised_block, small_box_px, small_mask
 from engine.step import Share, block_bytes
 
-SUMMING_BYTES = 100
+SUMMING_BYTES = 45
 """Held by each worker that sums particles, for a voxel of the box in which they are summed: a group at work, one waiting."""
 
-AVERAGING_BYTES = 80
+AVERAGING_BYTES = 66
 """Held beside the workers, for a voxel of the particles' box: the sums of two parts, and what becomes of them."""
 
 TRANSFORMING_BYTES = 16

@@ -85,12 +85,13 @@ def align(
     search_here = work.once_per_device(make)
 
     def aligned(job: range) -> list[Pose]:
-        return search_here()(member(rows[number]) for number in job)
+        mine = [int(rows[number]) for number in job]
+        blocks = work.ahead(lambda row: spectra.block(int(table.tags[row])), mine)
+        return search_here()(member(row, block) for row, block in zip(mine, blocks, strict=True))
 
-    def member(row: int) -> Member:
+    def member(row: int, block: Any) -> Member:
         region = Region(centres[row], rotations[row], settings.shifts, spectra.box_px)
-        block = work.array(spectra.block(int(table.tags[row])))
-        return Member(block, samplings[row], rotations[row], d[row], region)
+        return Member(work.array(block), samplings[row], rotations[row], d[row], region)
 
     found: list[Pose] = []
     for part in work.map(aligned, chunks(len(rows), way.chunk(work.chunk))):

@@ -1,0 +1,43 @@
+"""How work is spread: in order, ahead of time, and no further than asked."""
+
+import threading
+
+import pytest
+
+from engine.devices import READ_AHEAD, Work
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_come_in_the_order_of_the_jobs(workers):
+    assert list(Work(workers).map(lambda job: job**2, range(20))) == [job**2 for job in range(20)]
+
+
+def test_items_are_read_ahead_by_another_thread_in_order_and_no_further_than_stated():
+    read = []
+
+    def reading(item):
+        read.append((item, threading.get_ident()))
+        return item
+
+    ahead = Work().ahead(reading, range(10))
+    assert next(ahead) == 0
+    assert list(ahead) == list(range(1, 10))
+    assert [item for item, _ in read] == list(range(10))
+    assert {thread for _, thread in read} != {threading.get_ident()}
+    read.clear()
+    ahead = Work().ahead(reading, range(10))
+    next(ahead)
+    ahead.close()
+    assert len(read) <= READ_AHEAD + 1
+
+
+def test_what_goes_wrong_while_reading_ahead_reaches_the_caller():
+    def reading(item):
+        if item == 2:
+            raise OSError("gone")
+        return item
+
+    found = []
+    with pytest.raises(OSError, match="gone"):
+        found.extend(Work().ahead(reading, range(4)))
+    assert list(Work().ahead(reading, range(2))) == [0, 1]
