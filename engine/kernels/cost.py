@@ -4,7 +4,7 @@ The gather (`quick.search`) takes one rotation of one particle at a time: it sam
 and sums over the window by separable Fourier sums. The bank (`bank`) samples once for all particles and multiplies matrices.
 
 CPU: measured on one core of an AMD EPYC of family 25 (Zen 4; sgemm at 100 flop/ns), boxes of 64 and 192 with low-passes of 10
-to 32, the shortest of three processor times. Gather: least squares over windows of 1 to 15 samples a side, within 17 % of each;
+to 32, the shortest of three processor times. Gather: least squares over windows of 1 to 15 samples a side, within 24 % of each;
 bank: `bank.best_of_each` over its flops, columns and maxima included; `bank.bank` over its coefficients; `own_frame.turned`
 over its points. GPU: estimates from data sheets, an order of magnitude; nothing was measured.
 """
@@ -29,7 +29,7 @@ class Rates:
     product_per_ns: float
 
 
-CPU = Rates(sample_ns=3.8, sum_ns=0.045, build_ns=35.0, turn_ns=200.0, product_per_ns=65.0)
+CPU = Rates(sample_ns=5.5, sum_ns=0.021, build_ns=35.0, turn_ns=200.0, product_per_ns=65.0)
 GPU = Rates(sample_ns=0.02, sum_ns=0.0005, build_ns=0.2, turn_ns=1.0, product_per_ns=25_000.0)
 
 
