@@ -9,8 +9,8 @@ from engine.devices import Work
 from engine.faults import EngineError
 from engine.geometry import euler
 from engine.kinds import alignment, comparison
+from engine.kinds.alignment.halves import n_shared, with_halves
 from engine.kinds.alignment.select import select
-from engine.kinds.alignment.start import with_halves
 from engine.kinds.form import Select
 
 PHANTOM = {
@@ -222,6 +222,18 @@ def test_of_particles_too_near_each_other_the_best_goes_on():
     assert select(table, Select(), separation_px=3)["averaged"].tolist() == [1, 1, 1, 1, 1]
     chained = table.with_columns(cc=[0.9, 0.5, 0.4, 0.3, 0.1])
     assert select(chained, Select(), separation_px=4)["averaged"].tolist() == [1, 0, 1, 1, 1]
+
+
+def test_a_particle_in_both_halves_is_refused_and_counted(phantom):
+    table = phantom["phantom:table"]
+    far = table.with_columns(x=100.0 * np.arange(1, len(table) + 1), y=5, z=5, dx=0, dy=0, dz=0)
+    crowded = far.with_columns(x=np.where(table.tags <= 4, 100.0, far["x"]))
+    assert n_shared(with_halves(far, "parity"), 28) == 0
+    assert n_shared(with_halves(crowded, "parity"), 28) == 4
+    assert n_shared(with_halves(crowded.with_columns(tomo=table.tags), "parity"), 28) == 0  # in other tomograms
+    assert n_shared(with_halves(table, "parity"), 28) == 0  # no positions
+    with pytest.raises(EngineError, match=r"4 particles lie nearer than .* of the other half-set"):
+        align({**phantom, "phantom:table": crowded}, data={"halves": "parity"})
 
 
 def test_halves_by_tomogram_half_lie_on_either_side_of_the_median():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.faults import Fault
+from engine.data import Table
+from engine.faults import EngineError, Fault
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Project
+from engine.kinds.alignment.halves import refuse_shared, with_halves
 from engine.kinds.form import Look, Round
 
 
@@ -32,9 +34,21 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.same_box(template, box_px, ("data", "template"))
     for name in ("alignment", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
+    if particles and table:
+        yield from halves_faults(project, table, particles.box_px)
     for number, settings in enumerate(project.rounds):
         for fault in round_faults(settings, box_px, pixel_size_A):
             yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)
+
+
+def halves_faults(project: Project, table: Table, box_px: int) -> Iterator[Fault]:
+    """Half-sets that are set already, all on one side, or share particles."""
+    if project.data.halves == "none":
+        return
+    try:
+        refuse_shared(with_halves(table, project.data.halves), box_px)
+    except EngineError as problem:
+        yield Fault(("data", "halves"), str(problem))
 
 
 def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:

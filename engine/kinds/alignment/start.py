@@ -13,6 +13,7 @@ from engine.faults import EngineError
 from engine.kernels import average
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Halves, Masks
+from engine.kinds.alignment.halves import halves_text, refuse_shared, with_halves
 from engine.kinds.averaging import bad_tags, summed, without
 from engine.kinds.form import Form
 from engine.step import Outputs
@@ -36,6 +37,8 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
     bad = bad_tags(particles, table.tags.tolist(), work)
     table = with_halves(without(table, bad), settings.halves)
+    if settings.halves != "none":
+        refuse_shared(table, particles.box_px)
     table = table.with_columns(ref=1, apix=pixel_size_A)
     box_px = particles.box_px
     mask = masks.build(settings.masks.alignment, box_px, pixel_size_A, inputs.get("alignment"))
@@ -59,54 +62,6 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
             "box (px)": box_px,
         },
     }
-
-
-def halves_text(table: Table) -> str:
-    """How many particles belong to each half-set, in words."""
-    odd, even = (int((table["half"] == half).sum()) for half in (Half.ODD, Half.EVEN))
-    return f"{odd} odd, {even} even" if odd or even else "none"
-
-
-def with_halves(table: Table, halves: Halves) -> Table:
-    """The table with its column `half` filled; one that is filled already is kept: halves are set once."""
-    has_half = table["half"] != Half.NONE
-    if halves == "none" or (len(table) and has_half.all()):
-        return table
-    if has_half.any():
-        raise EngineError(
-            f"{has_half.sum()} of {len(table)} particles belong to a half-set already, the others do not: "
-            "halves are set once (fill or empty the column half of all)"
-        )
-    if halves == "parity":
-        return table.with_columns(half=np.where(table.tags % 2 == 1, Half.ODD, Half.EVEN))
-    half = _by_region(table) if halves == "region" else _by_side(table)
-    if len(set(half)) < 2:
-        raise EngineError(f'halves = "{halves}": all {len(table)} particles fall into one half (use "parity")')
-    return table.with_columns(half=half)
-
-
-def _by_side(table: Table) -> np.ndarray:
-    """Below or above the median y of the particles of each tomogram."""
-    y = table["y"] + table["dy"]
-    half = np.empty(len(table))
-    for tomogram in np.unique(table["tomo"]):
-        mine = table["tomo"] == tomogram
-        half[mine] = np.where(y[mine] <= np.median(y[mine]), Half.ODD, Half.EVEN)
-    return half
-
-
-def _by_region(table: Table) -> np.ndarray:
-    """Whole regions, the largest first, each to the half-set that has fewer particles so far."""
-    half = np.empty(len(table))
-    members = {Half.ODD: 0, Half.EVEN: 0}
-    _, region_of, sizes = np.unique(
-        np.column_stack([table["tomo"], table["reg"]]), axis=0, return_inverse=True, return_counts=True
-    )
-    for region in np.argsort(-sizes, kind="stable"):
-        smaller = min(members, key=lambda name: members[name])
-        half[region_of.ravel() == region] = smaller
-        members[smaller] += int(sizes[region])
-    return half
 
 
 def starting_reference(
