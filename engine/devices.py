@@ -121,15 +121,16 @@ class Work:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def ahead(self, read: Callable[[Job], Result], items: Iterable[Job]) -> Iterator[Result]:
-        """read(item) for each item in order; a thread of its own reads the next READ_AHEAD while the caller computes."""
+    @contextmanager
+    def ahead(self, read: Callable[[Job], Result], items: Iterable[Job]) -> Iterator[Iterator[Result]]:
+        """Inside, read(item) for each item in order; a thread reads the next READ_AHEAD while the caller computes."""
         device = self._current_device()
 
         def read_here(item: Job) -> Result:
             with self._on(device):
                 return read(item)
 
-        with ThreadPoolExecutor(1) as reader:
+        def found() -> Iterator[Result]:
             waiting: deque[Future[Result]] = deque()
             for item in items:
                 waiting.append(reader.submit(read_here, item))
@@ -137,6 +138,12 @@ class Work:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+
+        reader = ThreadPoolExecutor(1)
+        try:
+            yield found()
+        finally:
+            reader.shutdown(wait=True, cancel_futures=True)
 
     @contextmanager
     def device(self, number: int) -> Iterator[None]:

@@ -19,15 +19,13 @@ def test_items_are_read_ahead_by_another_thread_in_order_and_no_further_than_sta
         read.append((item, threading.get_ident()))
         return item
 
-    ahead = Work().ahead(reading, range(10))
-    assert next(ahead) == 0
-    assert list(ahead) == list(range(1, 10))
+    with Work().ahead(reading, range(10)) as ahead:
+        assert list(ahead) == list(range(10))
     assert [item for item, _ in read] == list(range(10))
     assert {thread for _, thread in read} != {threading.get_ident()}
     read.clear()
-    ahead = Work().ahead(reading, range(10))
-    next(ahead)
-    ahead.close()
+    with Work().ahead(reading, range(10)) as ahead:
+        next(ahead)
     assert len(read) <= READ_AHEAD + 1
 
 
@@ -38,6 +36,20 @@ def test_what_goes_wrong_while_reading_ahead_reaches_the_caller():
         return item
 
     found = []
-    with pytest.raises(OSError, match="gone"):
-        found.extend(Work().ahead(reading, range(4)))
-    assert list(Work().ahead(reading, range(2))) == [0, 1]
+    with pytest.raises(OSError, match="gone"), Work().ahead(reading, range(4)) as ahead:
+        found.extend(ahead)
+    with Work().ahead(reading, range(2)) as ahead:
+        assert list(ahead) == [0, 1]
+
+
+def failing(items):
+    with Work().ahead(lambda item: item, items) as ahead:
+        next(ahead)
+        raise ZeroDivisionError
+
+
+def test_the_reader_is_gone_when_the_caller_fails():
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        failing(range(9))
+    assert threading.active_count() == before

@@ -20,7 +20,7 @@ from engine.kernels import average, bank, correlate, quick
 from engine.kernels.fourier import EDGE_FPX, spectrum_block
 from engine.kernels.mask import support_px
 from engine.kinds.alignment.iterate import search_plan
-from engine.kinds.alignment.particle import Matter, Plan, align_one, prepared
+from engine.kinds.alignment.particle import Matter, Member, Plan, align_one, prepared
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
 from engine.kinds.form import Azimuth, Bandpass, Cone, Round, Shifts
@@ -202,7 +202,7 @@ def aligned(where: Arena, plan: Plan, block: Any, number: int = 0) -> Pose:
     start = near(where.scene.rotations[number], 2, START_ERROR_DEG)[1]
     limits = Shifts(limits_xyz_px=(where.case.reach_px,) * 3, frame="box")
     region = Region(np.zeros(3), start, limits, where.case.box_px)
-    return align_one(block, where.matter, WEDGE, start, np.zeros(3), region, plan)
+    return align_one(Member(block, WEDGE, start, np.zeros(3), region), where.matter, plan)
 
 
 def memory_of_one(scene: Scene, plan: Plan) -> int:

@@ -77,7 +77,7 @@ def sum_of(box_px: int, particles: Iterable[Placed], xp: Any = np) -> FourierSum
 @lru_cache(maxsize=256)
 def measured_rows(reach: int, wedge: Wedge) -> np.ndarray:
     """The measured frequencies within a reach in runs along kx: (m, 4) int32, kz, ky, the first kx, how many."""
-    kx, ky, kz = measured_frequencies.__wrapped__(reach, wedge)[0].astype(np.int32)
+    kx, ky, kz = _measured(reach, wedge)[0].astype(np.int32)
     starts = np.flatnonzero(np.r_[True, (np.diff(kz) != 0) | (np.diff(ky) != 0) | (np.diff(kx) != 1)])
     return np.column_stack([kz[starts], ky[starts], kx[starts], np.diff(np.r_[starts, len(kx)])]).astype(np.int32)
 
@@ -85,6 +85,10 @@ def measured_rows(reach: int, wedge: Wedge) -> np.ndarray:
 @lru_cache(maxsize=4)
 def measured_frequencies(reach: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
     """Measured frequencies k (3, n) float32 within a reach, and their places in a block."""
+    return _measured(reach, wedge)
+
+
+def _measured(reach: int, wedge: Wedge) -> tuple[np.ndarray, np.ndarray]:
     k = block_frequencies(reach).astype(np.float32)
     places = np.flatnonzero(((k**2).sum(axis=0) <= reach**2) & measured(k.T, wedge))
     return k[:, places], places

@@ -64,6 +64,8 @@ def band(
     kx, ky, kz = block_frequencies(reach)
     amplitude = passband(np.sqrt(kx**2 + ky**2 + kz**2).astype(np.float32), highpass_fpx, lowpass_fpx)
     inside = (kx**2 + ky**2 + kz**2 <= reach**2) & (amplitude > 0) & measured(np.stack([kx, ky, kz], axis=-1), wedge)
+    if not inside.any():
+        raise ValueError(f"nothing is measured between {highpass_fpx:g} and {lowpass_fpx:g} Fourier pixels by {wedge}")
     k = np.stack([kx[inside], ky[inside], kz[inside]])
     chosen = amplitude[inside]
     multiplicity = np.where(k[0] == 0, np.float32(1), np.float32(2))

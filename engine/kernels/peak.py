@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.kernels import quick
-from engine.kernels.correlate import Band, Window
+from engine.kernels.correlate import Band, Window, offset_px
 from engine.kernels.reference import SpectrumTable
 
 
@@ -30,10 +30,7 @@ def best_pose(
     """
     highest, places = quick.search(table, selection, particle, energy, rotations, where)
     winner = int(highest.argmax())
-    sample = np.unravel_index(int(places[winner]), where.allowed.shape)
-    shift = (
-        where.step_px * np.array([at - side // 2 for at, side in zip(sample, where.allowed.shape, strict=True)])[::-1]
-    )
+    shift = offset_px(where, int(places[winner]))
     moved = quick.shifted(selection, particle, shift)
     derivatives = quick.slopes(table, selection, moved, energy, rotations[winner : winner + 1])
     move, gain = uphill(derivatives, where.step_px / 2)

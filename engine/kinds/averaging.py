@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,16 +163,17 @@ def _summed_blocks(
     shifts = scale * table.shifts_xyz_px
     is_first = part(table)
 
-    def group_sum(rows: range) -> tuple[FourierSum, FourierSum]:
+    def placed(row: int, found: Any) -> average.Placed:
+        pose = rotations[row], shifts[row]
+        return average.Placed(block(found, *pose), samplings[row], *pose)
+
+    def sum_of(rows: list[int]) -> FourierSum:
         xp = namespace(work.array(np.empty(0)))
+        with work.ahead(lambda row: read(int(tags[row])), rows) as found:
+            return average.sum_of(box_px, map(placed, rows, found), xp)
 
-        def placed(rows: list[int]) -> Iterator[average.Placed]:
-            for row, found in zip(rows, work.ahead(lambda row: read(int(tags[row])), rows), strict=True):
-                pose = rotations[row], shifts[row]
-                yield average.Placed(block(found, *pose), samplings[row], *pose)
-
-        mine = [[row for row in rows if bool(is_first[row]) is first] for first in (True, False)]
-        first, second = (average.sum_of(box_px, placed(part), xp) for part in mine)
+    def group_sum(rows: range) -> tuple[FourierSum, FourierSum]:
+        first, second = (sum_of([row for row in rows if bool(is_first[row]) is mine]) for mine in (True, False))
         return first, second
 
     first, second = average.empty_sum(box_px), average.empty_sum(box_px)

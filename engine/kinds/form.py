@@ -184,11 +184,17 @@ class Azimuth(Form):
 class Refine(Form):
     """Further levels of the angular search, each around the best pose so far; rounds of the polish in a fast search."""
 
-    levels: int = Field(default=4, ge=0, le=12, description="Levels after the first. Dynamo: rf")
+    levels: int = Field(
+        default=4,
+        ge=0,
+        le=12,
+        description="Levels after the first; rounds of the polish in a fast or global search. Dynamo: rf",
+    )
     factor: float = Field(
         default=2.0,
         gt=0,
-        description="Range of a level = factor x step of the level before; the step is halved. Dynamo: rff",
+        description="Range of a level = factor x step of the level before; the step is halved. In a fast or global search: the "
+        "furthest that a step of the polish goes, in its spacings. Dynamo: rff",
     )
 
 

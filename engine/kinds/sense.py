@@ -122,6 +122,12 @@ def same_box(
         yield Fault(key, f"has {size} px, {others} {box_px}", "resample it to that box")
 
 
+def usable(table: Table) -> None:
+    """An EngineError when the table cannot be used, for one that could not be looked at before the run."""
+    for fault in table_and_particles(table, None, ()):
+        raise EngineError(f"the table: {fault.what}" + (f" ({fault.advice})" if fault.advice else ""))
+
+
 def missing_tags(table: Table, tags: np.ndarray) -> None:
     """An EngineError when the table names particles that are not there."""
     absent = np.setdiff1d(table.tags, tags)

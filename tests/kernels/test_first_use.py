@@ -1,10 +1,14 @@
 """What happens the first time on a machine, when numba has compiled nothing yet."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import engine
 
 CODE = """
 from engine.kernels import quick
@@ -47,3 +51,30 @@ def test_nothing_is_compiled_again_for_real_data():
         given,
     )
     assert [len(loop.signatures) for loop in loops] == before
+
+
+EDITED = """
+import numpy as np
+from engine.kernels import compiled
+box = np.arange(216, dtype=np.float32).reshape(6, 6, 6)
+print(compiled.turned(box, np.eye(3), np.array([0.25, 0, 0]))[3, 3, 3])
+"""
+
+
+@pytest.mark.slow
+def test_what_is_compiled_goes_when_another_file_of_the_loops_changes(tmp_path):
+    shutil.copytree(Path(engine.__file__).parent, tmp_path / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+
+    def printed():
+        run = {"cwd": tmp_path, "env": environment, "timeout": 300}
+        done = subprocess.run([sys.executable, "-c", EDITED], capture_output=True, text=True, check=True, **run)
+        return float(done.stdout)
+
+    before = printed()
+    vector = tmp_path / "engine" / "kernels" / "compiled" / "vector.py"
+    text = vector.read_text(encoding="utf-8")
+    swapped = text.replace("_lerp(b, low, high, _splat", "_lerp(b, high, low, _splat")
+    assert swapped != text
+    vector.write_text(swapped, encoding="utf-8")
+    assert printed() != before

@@ -398,3 +398,25 @@ def test_a_mirrored_template_loses(phantom):
     wide = {"cone": {"range_deg": 60, "step_deg": 15}, "azimuth": {"range_deg": 60, "step_deg": 15}}
     right, wrong = align(phantom, wide)["ite_0001"]["table"], align(mirrored, wide)["ite_0001"]["table"]
     assert (right["cc"] > wrong["cc"]).all()
+
+
+def test_a_band_whose_half_is_empty_is_not_screened(phantom):
+    made = align(phantom, {"bandpass": {"highpass_fpx": 10, "lowpass_fpx": 12.5}})
+    assert made["ite_0001"]["table"]["cc"].max() > 0
+
+
+def test_poses_that_are_no_numbers_stop_a_run_with_one_line(phantom):
+    table = phantom["phantom:table"]
+    broken = table.with_columns(dx=np.where(table.tags == 3, np.nan, table["dx"]))
+    with pytest.raises(EngineError, match=r"the table: 1 of 24 rows have poses .* row 3"):
+        align({**phantom, "phantom:table": broken})
+
+
+def test_more_iterations_leave_those_before_as_they_are():
+    project = {"data": {"particles": "p:particles", "table": "p:table"}, "rounds": [{"bandpass": {"lowpass_fpx": 8}}]}
+    keys = []
+    for n in (3, 4):
+        project["rounds"][0]["iterations"] = n
+        steps = alignment.unfold(alignment.Project.model_validate(project))
+        keys.append({step.name: step.settings_json for step in steps})
+    assert all(keys[0][name] == keys[1][name] for name in ("ite_0001", "ite_0002"))

@@ -120,7 +120,7 @@ def test_what_is_screened_together_holds_the_winner_of_each_particle_screened_al
     shared = []
     for one, kept in zip(members, together, strict=True):
         tried = one.rotation @ plan.levels[0]
-        alone = particle.screened(one.block, matter, one.wedge, tried, one.region.clipped(one.shift_xyz_px), one.region)
+        alone = particle.screened(one, matter, tried)
         assert len(kept) == len(alone) == particle.n_kept(len(tried))
         whole = matter.bands[one.wedge]
         given = particle.correlate.weighted(whole, one.block)

@@ -6,7 +6,9 @@ vectors it has. Sums run in the order in which they are written: the bits do not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -16,8 +18,22 @@ from numba.extending import intrinsic
 MATHS = {"nnan", "nsz", "arcp", "contract", "afn"}
 """What the compiler may do to arithmetic. Not "reassoc": no sum is reordered."""
 
-compiled = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", fastmath=MATHS)
-"""How every loop of this folder is compiled."""
+SOURCES = hashlib.blake2b(
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
+"""What all loops of this folder are made from."""
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """The function as a loop of this folder: compiled at its first call, kept on disk, the interpreter's lock released.
+
+    numba looks at the date of the function's own file alone; what is kept must also go when another file here changes.
+    """
+    loop: Any = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", fastmath=MATHS)(function)
+    kept = loop._cache._cache_file
+    kept._source_stamp = (kept._source_stamp, SOURCES)
+    return loop
+
 
 LANES = 16
 """Floats of a vector: one register of AVX-512, two of AVX2, four of NEON or SSE."""

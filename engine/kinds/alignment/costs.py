@@ -44,7 +44,7 @@ def cost(project: Project, iteration: Iteration) -> Cost:
     plan = search_plan(settings)
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
-        rotations += n_kept(rotations) + STENCIL * plan.n_polish
+        rotations += STENCIL * plan.n_polish
     if settings.search == "global":
         rotations += everywhere.MODES * STENCIL * (2 * everywhere.ROUNDS + max(1, plan.n_polish))
 

@@ -15,7 +15,7 @@ from engine.kernels.bank import GROUP
 from engine.kernels.cost import Sizes, bank_is_quicker
 from engine.kernels.wedge import Wedge
 from engine.kinds.alignment import everywhere
-from engine.kinds.alignment.particle import NARROWEST_FPX, Matter, Member, Plan, align_one, best_places, n_kept
+from engine.kinds.alignment.particle import Matter, Member, Plan, align_one, best_places, n_kept, screens
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
 from engine.kinds.form import Round
@@ -39,7 +39,7 @@ class Way:
     @property
     def screens(self) -> bool:
         """Whether a fast search screens at all."""
-        return self.lowpass_fpx >= NARROWEST_FPX
+        return screens(self.highpass_fpx, self.lowpass_fpx)
 
     def chunk(self, asked: int) -> int:
         """Particles handed to a worker at a time: those of a bank go together in fixed groups."""
@@ -58,7 +58,7 @@ def way(
     high, low = shells_fpx
     is_global = settings.search == "global"
     n = len(plan.levels[0])
-    if not is_global and not (plan.is_fast and low >= NARROWEST_FPX and n_kept(n) < n):
+    if not is_global and not (plan.is_fast and screens(high, low) and n_kept(n) < n):
         return Way("gather", high, low)  # nothing is screened
     first_low = everywhere.low_fpx(high, low) if is_global else low / 2
     selection, ball = (correlate.band(box_px, high, first_low, wedge) for wedge in (TYPICAL, Wedge(0)))
@@ -100,15 +100,13 @@ def relative_bank(matter: Matter, plan: Plan, chosen: Way) -> bank.Bank:
 
 
 def _one_by_one(matter: Matter, plan: Plan, members: Iterable[Member]) -> list[Pose]:
-    return [
-        align_one(one.block, matter, one.wedge, one.rotation, one.shift_xyz_px, one.region, plan) for one in members
-    ]
+    return [align_one(one, matter, plan) for one in members]
 
 
 def _screened_and_aligned(matter: Matter, plan: Plan, relative: bank.Bank, some: Iterable[Member]) -> list[Pose]:
     members = list(some)
     return [
-        align_one(one.block, matter, one.wedge, one.rotation, one.shift_xyz_px, one.region, plan, candidates)
+        align_one(one, matter, plan, candidates)
         for one, candidates in zip(members, screened_together(members, matter, plan, relative), strict=True)
     ]
 

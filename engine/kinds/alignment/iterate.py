@@ -86,8 +86,8 @@ def align(
 
     def aligned(job: range) -> list[Pose]:
         mine = [int(rows[number]) for number in job]
-        blocks = work.ahead(lambda row: spectra.block(int(table.tags[row])), mine)
-        return search_here()(member(row, block) for row, block in zip(mine, blocks, strict=True))
+        with work.ahead(lambda row: spectra.block(int(table.tags[row])), mine) as blocks:
+            return search_here()(member(row, block) for row, block in zip(mine, blocks, strict=True))
 
     def member(row: int, block: Any) -> Member:
         region = Region(centres[row], rotations[row], settings.shifts, spectra.box_px)

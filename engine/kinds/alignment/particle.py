@@ -22,8 +22,8 @@ KEPT = 0.1
 FEWEST = 8
 """How many go on at least."""
 
-NARROWEST_FPX = 12.0
-"""Low-pass below which a fast search does not screen: half of it would be too little."""
+LOWEST_FPX, NARROWEST_FPX = 12.0, 4.0
+"""Low-pass below which a fast search does not screen, and the width that half the band must have: less tells too little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +48,10 @@ def prepared(
     xp = namespace(reference)
     n = reference.shape[-1]
     bands = {wedge: correlate.band(n, highpass_fpx, lowpass_fpx, wedge, xp, block_reach) for wedge in wedges}
-    half = lowpass_fpx / 2
     half_bands = {
-        wedge: correlate.band(n, highpass_fpx, half, wedge, xp, block_reach)
-        for wedge in wedges
-        if lowpass_fpx >= NARROWEST_FPX
+        wedge: correlate.band(n, highpass_fpx, lowpass_fpx / 2, wedge, xp, block_reach)
+        for wedge in bands
+        if screens(highpass_fpx, lowpass_fpx)
     }
     any_band = next(iter(bands.values()))  # they differ in the wedge, not in their reach
     return Matter(
@@ -89,33 +88,21 @@ class Member:
     region: Region
 
 
-def align_one(
-    block: Any,
-    matter: Matter,
-    wedge: Wedge,
-    rotation: np.ndarray,
-    shift_xyz_px: np.ndarray,
-    region: Region,
-    plan: Plan,
-    candidates: np.ndarray | None = None,
-) -> Pose:
-    """The best pose of the particle with this block of coefficients, and its exact cc.
-
-    candidates: what the first level left over, where that is known already.
-    """
-    selection = matter.bands[wedge]
-    weighted, energy = correlate.weighted(selection, block)
-    slope = Slope(matter.template, selection, weighted, energy, region, correlate.shift_step_px(selection) / 2)
-    top = Pose(rotation, region.clipped(shift_xyz_px), -1.0)
+def align_one(one: Member, matter: Matter, plan: Plan, candidates: np.ndarray | None = None) -> Pose:
+    """The particle's best pose, and its exact cc. candidates: what the first level left over, where that is known already."""
+    selection = matter.bands[one.wedge]
+    weighted, energy = correlate.weighted(selection, one.block)
+    slope = Slope(matter.template, selection, weighted, energy, one.region, correlate.shift_step_px(selection) / 2)
+    top = Pose(one.rotation, one.region.clipped(one.shift_xyz_px), -1.0)
     if plan.is_fast:
         if candidates is None:
-            candidates = screened(block, matter, wedge, rotation @ plan.levels[0], top.shift_xyz_px, region)
+            candidates = screened(one, matter, one.rotation @ plan.levels[0])
         top = best_of(slope, candidates, top.shift_xyz_px)
         top = polished(slope, top, plan.spacing_deg, plan.n_polish, plan.furthest)
     else:
         for relative in plan.levels:
             top = best_of(slope, top.rotation @ relative, top.shift_xyz_px)
-    return finished(slope, top, block, matter)
+    return finished(slope, top, one.block, matter)
 
 
 def finished(slope: Slope, top: Pose, block: Any, matter: Matter) -> Pose:
@@ -134,15 +121,14 @@ def best_of(slope: Slope, rotations: np.ndarray, near: np.ndarray) -> Pose:
     return Pose(rotations[found.rotation], slope.region.clipped(middle + found.shift_xyz_px), found.cc)
 
 
-def screened(
-    block: Any, matter: Matter, wedge: Wedge, rotations: np.ndarray, near: np.ndarray, region: Region
-) -> np.ndarray:
+def screened(one: Member, matter: Matter, rotations: np.ndarray) -> np.ndarray:
     """The rotations that score best at half the band, KEPT of them, at least FEWEST; all where the band is too narrow."""
     if not matter.half_bands or n_kept(len(rotations)) >= len(rotations):
         return rotations
-    selection = matter.half_bands[wedge]
-    weighted, energy = correlate.weighted(selection, block)
-    middle, window = region.window(selection, near, correlate.shift_step_px(selection))
+    selection = matter.half_bands[one.wedge]
+    weighted, energy = correlate.weighted(selection, one.block)
+    near = one.region.clipped(one.shift_xyz_px)
+    middle, window = one.region.window(selection, near, correlate.shift_step_px(selection))
     particle = quick.shifted(selection, weighted, middle)
     cc, _ = quick.search(matter.template, selection, particle, energy, rotations, window)
     return rotations[best_places(cc)]
@@ -151,6 +137,11 @@ def screened(
 def best_places(cc: np.ndarray) -> np.ndarray:
     """The places of the highest scores, as many as go on, in ascending order; among equals the first."""
     return np.sort(np.argsort(-cc, kind="stable")[: n_kept(len(cc))])
+
+
+def screens(highpass_fpx: float, lowpass_fpx: float) -> bool:
+    """Whether half the band can tell poses apart."""
+    return lowpass_fpx >= LOWEST_FPX and lowpass_fpx / 2 >= highpass_fpx + NARROWEST_FPX
 
 
 def n_kept(n_rotations: int) -> int:

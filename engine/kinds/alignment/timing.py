@@ -19,7 +19,7 @@ from engine.kinds.alignment.spectra import reach_fpx
 from engine.kinds.form import Round
 
 FEW, MANY = 100, 500
-"""Rotations of the first level that are timed; longer lists are told from these two."""
+"""Rotations of the first level that are timed one by one; longer lists are told from these two, a bank is timed whole."""
 
 TOGETHER = 4
 """Particles that are timed in a group; what more of them would share is not counted."""
@@ -40,11 +40,12 @@ def _measured(settings: Round, box_px: int, shells_fpx: tuple[float, float], rea
         block = spectrum_block(noise, reach)
         matter = prepared(noise, np.asarray(inscribed_ball(box_px)), [group.TYPICAL], *shells_fpx, reach)
         n_first = len(plan.levels[0])
-        many = _seconds(matter, block, box_px, settings, plan, way, min(n_first, MANY))
-        if n_first <= MANY:
+        n_timed = n_first if way.first_stage == "bank" else min(n_first, MANY)
+        many = _seconds(matter, block, box_px, settings, plan, way, n_timed)
+        if n_timed == n_first:
             return many
         few = _seconds(matter, block, box_px, settings, plan, way, FEW)
-    return many + (n_first - MANY) * (many - few) / (MANY - FEW)
+    return many + max(0.0, (n_first - MANY) * (many - few) / (MANY - FEW))
 
 
 def _seconds(
