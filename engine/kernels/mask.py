@@ -61,14 +61,17 @@ def around(volume: Any, threshold: float, extend_px: float, edge_px: float) -> A
 def otsu_threshold(values: Any, bins: int = 256) -> float:
     """The value that best parts the values in two classes: the greatest variance between them (Otsu 1979)."""
     xp = namespace(values)
+    if values.min() == values.max():
+        return float(values.min())
     counts, edges = (to_host(part) for part in xp.histogram(values, bins))
     middle = 0.5 * (edges[1:] + edges[:-1])
     below = np.cumsum(counts)[:-1].astype(np.float64)
     sum_below = np.cumsum(counts * middle)[:-1]
     total, total_sum = counts.sum(), (counts * middle).sum()
     above = total - below
-    between = below * above * (sum_below / below - (total_sum - sum_below) / np.maximum(above, 1)) ** 2
-    return float(edges[1 + int(np.argmax(np.where(above > 0, between, 0)))])
+    between = below * above * (sum_below / below - (total_sum - sum_below) / above) ** 2
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-12))  # several where bins between the classes are empty
+    return float(edges[1 + int(best.mean())])
 
 
 def soft_edge(distance_px: Any, edge_px: float) -> Any:

@@ -115,6 +115,10 @@ def agreed(first: Volume, second: Volume, typed_A: float | None) -> tuple[int, f
     pixel_size_A = sense.chosen_pixel_size(typed_A, first.pixel_size_A or second.pixel_size_A)
     if pixel_size_A <= 0:
         raise EngineError("the half maps do not tell their pixel size (set data.pixel_size_A)")
+    sizes_A = [size for size in (typed_A, first.pixel_size_A, second.pixel_size_A) if size]
+    if max(sizes_A) > min(sizes_A) * (1 + sense.SAME_PIXEL):
+        sizes = ", ".join(f"{size:g}" for size in sizes_A)
+        raise EngineError(f"pixel sizes of {sizes} A contradict each other (resample, or mend the one that is wrong)")
     for name, half in (("half1", first), ("half2", second)):
         if not np.isfinite(half.data).all() or not half.data.any():
             raise EngineError(f"{name} is empty or holds voxels that are no numbers (make it anew)")
@@ -307,5 +311,10 @@ def stored_fsc(
     }
     columns |= {name: guinier[name] for name in guinier.columns}
     fit = {name: guinier.notes[name] for name in ("slope", "intercept", "correlation") if name in guinier.notes}
-    more = {"particle_part_factor": sharpen.PROTEIN_SHARE / mask_share(mask)}
-    return Curve(columns, {**facts, **fit, **more})
+    notes: dict[str, str | float] = {
+        "between": "half1 and half2",
+        "particle_part_factor": sharpen.PROTEIN_SHARE / mask_share(mask),
+    }
+    for threshold in (0.143, 0.5):
+        notes[f"resolution_at_{threshold}_A"] = told(curves.used, threshold, mask.shape[-1], pixel_size_A)
+    return Curve(columns, {**notes, **facts, **fit})
