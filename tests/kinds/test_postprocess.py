@@ -18,7 +18,9 @@ from engine.files.blocks import read_blocks
 from engine.kernels import blobs, mask, sharpen
 from engine.kernels.fourier import from_spectrum, half_frequencies, lowpass, spectrum
 from engine.kinds import postprocess
-from engine.kinds.postprocess import form, parts, recipe
+from engine.kinds.postprocess import form, parts
+from engine.kinds.postprocess.curves import fsc_curves
+from engine.kinds.postprocess.sharp import sharp_map
 
 N, PIXEL_A = 48, 1.5
 GOLDEN = np.loadtxt(
@@ -85,7 +87,7 @@ def made(a, b, pixel_size_A=PIXEL_A, work=None, **sections):
 
 
 def test_the_curves_are_those_of_relion(pair):
-    curves = recipe.fsc_curves(*pair, ball(N), form.Fsc(), PIXEL_A, 0)
+    curves = fsc_curves(*pair, ball(N), form.Fsc(), PIXEL_A, 0)
     np.testing.assert_allclose(curves.unmasked, UNMASKED, atol=DIGITS)
     np.testing.assert_allclose(curves.masked, MASKED, atol=DIGITS)
     assert curves.random_from == 11
@@ -96,7 +98,7 @@ def test_the_curves_are_those_of_relion(pair):
 
 def test_random_phases_scatter_about_relions(pair):
     """Ten seeds: RELION's draw is one more. 4 deviations of a deviation that is itself of ten numbers."""
-    curves = [recipe.fsc_curves(*pair, ball(N), form.Fsc(), PIXEL_A, seed) for seed in range(10)]
+    curves = [fsc_curves(*pair, ball(N), form.Fsc(), PIXEL_A, seed) for seed in range(10)]
     random = np.array([one.random for one in curves])
     away = np.abs(RANDOM - random.mean(axis=0))[11:] / random.std(axis=0, ddof=1)[11:].mean()
     assert away.max() < 4
@@ -108,7 +110,7 @@ def test_random_phases_scatter_about_relions(pair):
 
 
 def test_the_b_factor_and_the_sharp_map_are_those_of_relion_for_its_curve(pair):
-    sharp = recipe.sharp_map(0.5 * (pair[0] + pair[1]), CORRECTED, form.Sharpening(), PIXEL_A)
+    sharp = sharp_map(0.5 * (pair[0] + pair[1]), CORRECTED, form.Sharpening(), PIXEL_A)
     assert sharp.b_factor_A2 == pytest.approx(GOLDEN_B_A2, rel=1e-5)
     assert sharp.lowpass_A == pytest.approx(3.428571)
     for place, value in GOLDEN_VOXELS.items():
@@ -129,11 +131,11 @@ def test_live_relion_gives_the_same(tmp_path, box_px, seed, noise, pixel_size_A)
     subprocess.run([RELION, *words], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     blocks = read_blocks(tmp_path / "out.star")
     theirs = blocks["fsc"]
-    curves = recipe.fsc_curves(a, b, ball(box_px), form.Fsc(), pixel_size_A, 0)
+    curves = fsc_curves(a, b, ball(box_px), form.Fsc(), pixel_size_A, 0)
     for ours, name in ((curves.unmasked, "UnmaskedMaps"), (curves.masked, "MaskedMaps")):
         np.testing.assert_allclose(ours, theirs.numbers(f"rlnFourierShellCorrelation{name}"), atol=1e-5)
     corrected = theirs.numbers("rlnFourierShellCorrelationCorrected")
-    sharp = recipe.sharp_map(0.5 * (a + b), corrected, form.Sharpening(), pixel_size_A)
+    sharp = sharp_map(0.5 * (a + b), corrected, form.Sharpening(), pixel_size_A)
     (b_factor_A2,) = blocks["general"].numbers("rlnBfactorUsedForSharpening")
     assert sharp.b_factor_A2 == pytest.approx(b_factor_A2, rel=1e-5)
     for ours, name in ((sharp.original, "Original"), (sharp.weighted, "Weighted"), (sharp.sharpened, "Sharpened")):
@@ -195,7 +197,7 @@ def test_the_corrected_fsc_of_noise_in_a_tight_mask_is_about_nothing():
     shared = lowpass(generator.standard_normal((32, 32, 32)).astype(np.float32), 5.0)
     a, b = (shared + 0.05 * generator.standard_normal(shared.shape).astype(np.float32) for _ in range(2))
     tight = mask.ball(32, 6.0, (16, 16, 16), 0.0)
-    curves = recipe.fsc_curves(a, b, tight, form.Fsc(), 2.0, 0)
+    curves = fsc_curves(a, b, tight, form.Fsc(), 2.0, 0)
     noise = slice(curves.random_from + 2, 16)
     assert curves.masked[noise].mean() > 0.15
     assert abs(curves.corrected[noise].mean()) < 0.1
@@ -227,7 +229,7 @@ def test_the_guinier_fit_finds_the_b_factor_of_a_decaying_map():
     generator = np.random.default_rng(4)
     white = generator.standard_normal((40, 40, 40)).astype(np.float32)
     blurred = from_spectrum(sharpen.sharpened(spectrum(white), 60.0, 1.5), 40)
-    sharp = recipe.sharp_map(blurred, np.ones(21), form.Sharpening(lowpass_A=0.1, fit_highest_A=3.2), 1.5)
+    sharp = sharp_map(blurred, np.ones(21), form.Sharpening(lowpass_A=0.1, fit_highest_A=3.2), 1.5)
     assert sharp.b_factor_A2 == pytest.approx(-60, abs=2)
     assert sharp.fit.correlation > 0.99
 
