@@ -19,7 +19,7 @@ from engine.step import What
 from engine.store import Store
 
 _TABLES = {"table", "starting_table", "truth", "dropped"}
-_NO_INPUTS = {"summary", "fsc", "errors", "fourier_weight"}
+_NO_INPUTS = {"summary", "fsc", "errors", "fourier_weight", "guinier", "directional_fsc", "directions"}
 _A = {"particles": "particles", "table": "a table", "volume": "a map"}
 
 

@@ -16,6 +16,9 @@ from engine.data import Curve, Particles, Table, Volume
 from engine.faults import EngineError
 from engine.files import (
     Markers,
+    is_fsc,
+    write_fsc_star,
+    write_fsc_xml,
     write_markers,
     write_particle_folder,
     write_particle_stack,
@@ -34,6 +37,7 @@ def export(value: Any, path: str | Path, pixel_size_A: float = 0.0, star: str = 
     """Where the value was written, in the form that the ending asks for.
 
     Volumes become .mrc .em .npy .png .json, tables .tbl .star .csv .json .npy .png .cmm, curves .csv .json .npy .png,
+    an FSC also .star (RELION's postprocess) and .xml (the EMDB's),
     arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. A set of particles becomes a folder of
     particle_<tag>.em where the path is a folder, ends with "/" or has no ending, and a stack as .mrcs or .mrc, which has
     no place for the tags. star is the dialect of a .star list. pixel_size_A is for .cmm and RELION's dialects, where the
@@ -68,7 +72,9 @@ def _writers(value: Any, pixel_size_A: float, star: Any) -> dict[str, Writer]:
         markers = partial(_write_markers, pixel_size_A=pixel_size_A)
         return {**tables, ".cmm": markers, ".npy": _write_matrix, ".png": _draw, ".json": _write_json}
     if isinstance(value, Curve):
-        return {".csv": _write_columns, ".npy": _write_curve_array, ".png": _draw, ".json": _write_json}
+        curves: dict[str, Writer] = {".csv": _write_columns, ".npy": _write_curve_array, ".png": _draw}
+        shared: dict[str, Writer] = {".star": write_fsc_star, ".xml": write_fsc_xml} if is_fsc(value) else {}
+        return {**curves, **shared, ".json": _write_json}
     if isinstance(value, np.ndarray):
         plain: dict[str, Writer] = {".npy": _write_array, ".json": _write_json}
         if value.ndim in (1, 2):

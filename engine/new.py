@@ -24,6 +24,7 @@ _TITLES = {
     "comparison": "How far from the truth are the poses",
     "extraction": "Particles cut from a tomogram",
     "phantom": "Particles of a known object",
+    "postprocess": "Resolution and sharpened map of two halves",
 }
 _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     "alignment": {
@@ -58,6 +59,17 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("sampling",): {"tilt_range_deg": [-60, 60]},
     },
     "phantom": {},
+    "postprocess": {
+        ("data", "half1"): "pr_1:average:half=odd",
+        ("data", "half2"): "pr_1:average:half=even",
+        ("data", "pixel_size_A"): 1.35,
+        ("fsc", "randomise_from_A"): 20,
+        ("sharpening", "b_factor_A2"): -100,
+        ("sharpening", "fit_highest_A"): 4,
+        ("sharpening", "lowpass_A"): 6,
+        ("local",): {"sampling_A": 25},
+        ("directional",): {"half_angle_deg": 20, "directions": 100},
+    },
 }
 """What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
 

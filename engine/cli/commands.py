@@ -266,7 +266,7 @@ def query(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write it: .mrc .em .tbl .star .csv .json .npy .png .cmm; particles: a folder, .mrcs or .mrc. "
+            help="Write it: .mrc .em .tbl .star .csv .json .npy .png .cmm .xml; particles: a folder, .mrcs or .mrc. "
             "May be repeated.",
         ),
     ] = None,

@@ -14,6 +14,7 @@ from engine.files.cmm import Markers, read_markers, write_markers
 from engine.files.comma import read_csv, write_csv
 from engine.files.doc import read_table_map, write_table_map
 from engine.files.em import em_shape, read_em, write_em
+from engine.files.fsc import is_fsc, write_fsc_star, write_fsc_xml
 from engine.files.mrc import read_mrc, read_mrc_header, write_mrc
 from engine.files.npy import npy_shape, read_npy, write_npy
 from engine.files.particle_list import ParticleList
@@ -31,6 +32,7 @@ from engine.files.tif import read_tif, tif_facts
 __all__ = [
     "Markers",
     "ParticleList",
+    "is_fsc",
     "open_particles",
     "particle_facts",
     "read_markers",
@@ -39,6 +41,8 @@ __all__ = [
     "read_table_map",
     "read_volume",
     "volume_facts",
+    "write_fsc_star",
+    "write_fsc_xml",
     "write_markers",
     "write_particle_folder",
     "write_particle_stack",

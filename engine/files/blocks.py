@@ -26,6 +26,10 @@ WORDS = [
 Column = np.ndarray | Sequence[float | str]
 
 
+class Facts(dict[str, float | str]):
+    """A block without a loop: names and single values."""
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """One block of a STAR file: columns by name, equally long; a block without a loop has one row."""
@@ -74,14 +78,16 @@ def read_blocks(path: Path) -> dict[str, Block]:
     return blocks
 
 
-def write_blocks(blocks: Mapping[str, Mapping[str, Column]], path: Path) -> None:
-    """Writes loop blocks; numbers get as many digits as give back the same bits."""
+def write_blocks(blocks: Mapping[str, Mapping[str, Column] | Facts], path: Path) -> None:
+    """Writes a loop for columns, a list for facts; numbers get as many digits as give back the same bits."""
     import pandas
     import starfile
 
     frames = {
-        name: pandas.DataFrame({column: _words(values) for column, values in columns.items()}, dtype=object)
-        for name, columns in blocks.items()
+        name: {fact: _word(value) for fact, value in block.items()}
+        if isinstance(block, Facts)
+        else pandas.DataFrame({column: _words(values) for column, values in block.items()}, dtype=object)
+        for name, block in blocks.items()
     }
     write_text(starfile.to_string(frames), path)
 
@@ -95,4 +101,8 @@ def _columns(block: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarra
 
 
 def _words(values: Column) -> list[str]:
-    return [value if isinstance(value, str) else shortest(float(value)) for value in values]
+    return [_word(value) for value in values]
+
+
+def _word(value: float | str) -> str:
+    return value if isinstance(value, str) else shortest(float(value))

@@ -20,16 +20,25 @@ def fsc(a: Any, b: Any, mask: Any | None = None) -> np.ndarray:
     weight = 1 if mask is None else mask
     fa, fb = spectrum(a * weight), spectrum(b * weight)
     n = a.shape[-1]
-    shell = xp.rint(shells(n, xp)).astype(xp.int64).ravel()
+    shell = shell_numbers(n, xp).ravel()
 
     def total(values: Any) -> np.ndarray:
         return to_host(xp.bincount(shell, weights=values.ravel().astype(xp.float64)))[: n // 2 + 1]
 
-    cross = total(fa.real * fb.real + fa.imag * fb.imag)
-    power = total(xp.abs(fa) ** 2) * total(xp.abs(fb) ** 2)
-    curve = np.divide(cross, np.sqrt(power), out=np.zeros(n // 2 + 1), where=power > 0)
+    curve = correlation(total(fa.real * fb.real + fa.imag * fb.imag), total(xp.abs(fa) ** 2), total(xp.abs(fb) ** 2))
     curve[0] = 1.0
     return curve
+
+
+def shell_numbers(box_px: int, xp: Any = np) -> Any:
+    """The shell of every voxel of a half spectrum, (n, n, n // 2 + 1) int64: its radius, rounded."""
+    return xp.rint(shells(box_px, xp)).astype(xp.int64)
+
+
+def correlation(cross: np.ndarray, first_power: np.ndarray, second_power: np.ndarray) -> np.ndarray:
+    """cross / sqrt(first * second) of sums over shells; 0 where either is 0."""
+    power = first_power * second_power
+    return np.asarray(np.divide(cross, np.sqrt(power), out=np.zeros_like(power), where=power > 0))
 
 
 def crossing_fpx(curve: np.ndarray, threshold: float) -> float:

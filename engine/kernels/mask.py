@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.devices import namespace
+from engine.devices import namespace, ndimage, to_host
 
 
 def inscribed_ball(box_px: int, edge_px: float = 3.0, xp: Any = np) -> Any:
@@ -39,6 +39,39 @@ def ellipsoid(
     length = xp.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
     distance = xp.sqrt(x**2 + y**2 + z**2)
     return soft_edge(distance - distance / xp.maximum(length, 1e-6), edge_px)
+
+
+def around(volume: Any, threshold: float, extend_px: float, edge_px: float) -> Any:
+    """A soft mask around what is at least as dense as the threshold, of the volume's shape, float32.
+
+    It is 1 nearer than extend_px to such a voxel, and falls as a raised cosine over the next edge_px (RELION's way).
+    """
+    xp, ndi = namespace(volume), ndimage(volume)
+    core = volume >= threshold
+    if not core.any():
+        return xp.zeros(volume.shape, dtype=xp.float32)
+    if extend_px > 0:
+        core = core | (ndi.distance_transform_edt(~core) < extend_px)
+    if edge_px == 0 or core.all():
+        return core.astype(xp.float32)
+    ramp = xp.clip(ndi.distance_transform_edt(~core) / edge_px, 0, 1)
+    return (0.5 * (1 + xp.cos(np.pi * ramp))).astype(xp.float32)
+
+
+def otsu_threshold(values: Any, bins: int = 256) -> float:
+    """The value that best parts the values in two classes: the greatest variance between them (Otsu 1979)."""
+    xp = namespace(values)
+    if values.min() == values.max():
+        return float(values.min())
+    counts, edges = (to_host(part) for part in xp.histogram(values, bins))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    below = np.cumsum(counts)[:-1].astype(np.float64)
+    sum_below = np.cumsum(counts * middle)[:-1]
+    total, total_sum = counts.sum(), (counts * middle).sum()
+    above = total - below
+    between = below * above * (sum_below / below - (total_sum - sum_below) / above) ** 2
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-12))  # several where bins between the classes are empty
+    return float(edges[1 + int(best.mean())])
 
 
 def soft_edge(distance_px: Any, edge_px: float) -> Any:

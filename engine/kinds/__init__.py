@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, phantom
+from engine.kinds import alignment, average, comparison, extraction, phantom, postprocess
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Step
 
@@ -30,4 +30,5 @@ KINDS: dict[str, Kind] = {
     "comparison": cast(Kind, comparison),
     "extraction": cast(Kind, extraction),
     "phantom": cast(Kind, phantom),
+    "postprocess": cast(Kind, postprocess),
 }
