@@ -66,7 +66,7 @@ def translated(card: Card, path: Path) -> tuple[str, int, list[Left]]:
     if not active:
         raise EngineError(f"{card.path}: has no round with iterations (ite of all rounds is 0): nothing to carry")
     inputs = inputs_of(card, general, path.absolute().parent, left)
-    written = [round_of(given, number, inputs.box_px, left) for number, given in active.items()]
+    written = [round_of(given, inputs.box_px, left) for given in active.values()]
     compute = _compute(general, left)
     fourier_mask(card, general, left)
     unknown({name: entry for name, entry in general.items() if name not in _TELLS}, left)

@@ -84,6 +84,8 @@ def _place(card: Card, entry: Entry | None, name: str, left: list[Left]) -> Path
     if found is None and copy and copy.is_file():
         found = copy
     if found is not None and ":" not in str(found):
+        if entry and Path(text).is_absolute() and found != Path(text):
+            left.append(Left(entry.field, text, f"is not there; {found} was found by its end", matters=False))
         return found
     if name in ("data", "table"):
         left.append(Left(entry.field if entry else name, text, _WHERE))

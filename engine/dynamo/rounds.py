@@ -19,7 +19,8 @@ Given = dict[str, Entry]
 """Short name to what the card gives for it."""
 LOWPASS_FPX = 32
 """Dynamo's own, where a card has none."""
-_NOT_TOLD = {"low": LOWPASS_FPX, "high": 2, "ite": 1}
+_NOT_TOLD = {"low": LOWPASS_FPX, "high": 2}
+"""What a round gets where the form's default is none."""
 REJECTING = 10
 """thrm 11 to 51 are 1 to 5, with the rejected not aligned any more."""
 
@@ -56,7 +57,7 @@ def spread(card: Card) -> tuple[dict[int, Given], Given, list[Left]]:
     general: Given = {}
     left = []
     for entry in sorted(card.entries, key=lambda entry: entry.round_number is None):
-        if entry.name not in ROUND_KEYS and entry.round_number is None:
+        if entry.name not in (*ROUND_KEYS, "dim") and entry.round_number is None:
             places = [(general, entry)]
         else:
             places = [(rounds[number], one) for number, one in _of_rounds(entry)]
@@ -74,13 +75,13 @@ def _of_rounds(entry: Entry) -> list[tuple[int, Entry]]:
     if isinstance(value, str) and "|" in value:
         value = tuple(part.strip() for part in value.split("|"))
     is_one = entry.name == "lim" and isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value)
-    if not isinstance(value, tuple) or is_one:
+    if not isinstance(value, tuple) or not value or is_one:
         return [(1, entry)]
     listed = enumerate(value[:MAX_ROUNDS], start=1)
     return [(number, Entry(f"{entry.field} no. {number}", entry.name, number, part)) for number, part in listed]
 
 
-def round_of(given: Given, number: int, box_px: int | None, left: list[Left]) -> dict[str, Any]:
+def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, Any]:
     """One round as TOML has it; what could not be carried is added to left."""
     values: dict[str, Any] = {}
     sources: dict[tuple[str, ...], Entry] = {}
@@ -93,11 +94,11 @@ def round_of(given: Given, number: int, box_px: int | None, left: list[Left]) ->
         for path, value in _carried(name, entry, left):
             _put(values, path, value)
             sources[path] = entry
-    if "low" not in given:
+    if ROUND_KEYS["low"] not in sources:
         _put(values, ROUND_KEYS["low"], LOWPASS_FPX)
     for name in [name for name in ROUND_KEYS if name not in given]:
         left.append(
-            Left(f"{name}_r{number}", None, f"is not in the card: {_default_text(name)}", matters=name != "stm")
+            Left(f"{name}_r{_number(given)}", None, f"is not in the card: {_default_text(name)}", matters=name != "stm")
         )
     _mend(values, sources, left)
     _limit_band(values, given, left)
@@ -105,12 +106,16 @@ def round_of(given: Given, number: int, box_px: int | None, left: list[Left]) ->
     return values
 
 
+def _number(given: Given) -> int:
+    return given["ite"].round_number or 1
+
+
 def _carried(name: str, entry: Entry, left: list[Left]) -> list[tuple[tuple[str, ...], Any]]:
     """The keys of a round that a field sets, each with its value."""
     path, value = ROUND_KEYS[name], entry.value
     if name == "thrm" and isinstance(value, int) and value > REJECTING and value % 10 == 1:
-        base = _converted(path, value // 10)
-        return [] if base is None else [(path, base), ((*path[:-1], "reject_from_alignment"), True)]
+        if (base := _converted(path, value // 10)) is not None:
+            return [(path, base), ((*path[:-1], "reject_from_alignment"), True)]
     converted = _converted(path, value)
     if converted is None:
         left.append(Left(entry.field, value, f"is nothing that {'.'.join(path)} can be: {_default_text(name)}"))
@@ -173,11 +178,13 @@ def _make_sense(
     """Puts right what `engine check` would find wrong with the round, where there is one way to do it."""
     checked = Round.model_validate(values)
     mends: dict[tuple[str, ...], Callable[[Any], Any]] = {
-        ("cone", "step_deg"): lambda step: checked.cone.range_deg / 2,
-        ("azimuth", "step_deg"): lambda step: checked.azimuth.range_deg / 2,
-        ("symmetry",): lambda name: None,
-        ("select", "value"): lambda value: None,
-        ("shifts", "limits_xyz_px"): lambda limits: [min(limit, (box_px or 0) / 2 - 1) for limit in limits],
+        ("cone", "step_deg"): lambda _: checked.cone.range_deg / 2,
+        ("azimuth", "step_deg"): lambda _: checked.azimuth.range_deg / 2,
+        ("symmetry",): lambda _: None,
+        ("select", "value"): lambda _: None,
+        ("shifts", "limits_xyz_px"): lambda _: [
+            min(limit, (box_px or 0) / 2 - 1) for limit in checked.shifts.limits_xyz_px
+        ],
         ("bandpass", "lowpass_fpx"): lambda low: (box_px or 0) // 2 if box_px and low > box_px / 2 else low,
     }
     for fault in round_faults(checked, box_px, None):
@@ -186,13 +193,14 @@ def _make_sense(
         new = mends[path](old) if path in mends else old
         if new is not None:
             _put(values, path, new)
+        entry = sources.get(path)
         if path == ("select", "value"):
             values.pop("select")
-        entry = sources.get(path)
-        if entry is None or new == old:
-            continue
-        told = f"{new} is written" if new is not None else _default_text(entry.name)
-        left.append(Left(entry.field, entry.value, f"{fault.what.partition('; write')[0]}: {told}"))
+            told = "select is left out, all are averaged"
+        else:
+            told = f"{new} is written" if new is not None or entry is None else _default_text(entry.name)
+        if entry is not None and new != old:
+            left.append(Left(entry.field, entry.value, f"{fault.what.partition('; write')[0]}: {told}"))
 
 
 def unknown(given: Given, left: list[Left]) -> None:
