@@ -113,14 +113,13 @@ def _number(given: Given) -> int:
 def _carried(name: str, entry: Entry, left: list[Left]) -> list[tuple[tuple[str, ...], Any]]:
     """The keys of a round that a field sets, each with its value."""
     path, value = ROUND_KEYS[name], entry.value
-    if name == "thrm" and isinstance(value, int) and value > REJECTING and value % 10 == 1:
-        if (base := _converted(path, value // 10)) is not None:
-            return [(path, base), ((*path[:-1], "reject_from_alignment"), True)]
-    converted = _converted(path, value)
+    is_rejecting = name == "thrm" and isinstance(value, int) and value > REJECTING and value % 10 == 1
+    converted = _converted(path, value // 10 if is_rejecting and isinstance(value, int) else value)
     if converted is None:
         left.append(Left(entry.field, value, f"is nothing that {'.'.join(path)} can be: {_default_text(name)}"))
         return []
-    return [(path, converted)]
+    rejected = [((*path[:-1], "reject_from_alignment"), True)] if is_rejecting else []
+    return [(path, converted), *rejected]
 
 
 def _converted(path: tuple[str, ...], value: Value) -> Any:
