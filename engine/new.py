@@ -106,7 +106,12 @@ def new(kind: str, path: str | Path) -> Path:
     if fault := fault_of_stem(name):
         raise EngineError(f"{path}: {fault}")
     path = path.with_name(f"{name}.toml")
-    text = template(kind, _depth(path))
+    write_new(path, template(kind, folders_up(path)))
+    return path
+
+
+def write_new(path: Path, text: str) -> None:
+    """Writes a file, and the folders above it; one that is there already is an EngineError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
@@ -115,7 +120,6 @@ def new(kind: str, path: str | Path) -> Path:
         raise EngineError(f"{path}: is there already (choose another name, or remove it first)") from None
     except OSError as error:
         raise EngineError(f"{path}: cannot be written: {error.strerror}") from None
-    return path
 
 
 def template(kind: str, depth: int = 2) -> str:
@@ -136,7 +140,7 @@ def template(kind: str, depth: int = 2) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _depth(path: Path) -> int:
+def folders_up(path: Path) -> int:
     """How many folders up the nearest folder `schemas` lies; 0 when there is none yet."""
     for depth, folder in enumerate(path.resolve().parents):
         if any((folder / "schemas").glob("*.schema.json")):
@@ -172,18 +176,18 @@ def _round(form: type[BaseModel], values: Mapping[str, Any], is_full: bool) -> I
         if key in values:
             if is_full:
                 yield from _described(key, field)
-            yield f"{key} = {_toml(values[key])}"
+            yield f"{key} = {in_toml(values[key])}"
         elif is_full:
             yield from _described(key, field)
-            yield f"{key} = {_toml(_default(field))}"
+            yield f"{key} = {in_toml(_default(field))}"
 
 
 def _described(key: str, field: FieldInfo) -> Iterator[str]:
     """Comment lines: what the key is, and for an inline table what its keys are."""
-    yield from _comment(_words(field))
+    yield from comment(_words(field))
     for form in _forms(field.annotation):
         for name, inner in form.model_fields.items():
-            yield from _comment(f"  {name}: {_words(inner)}")
+            yield from comment(f"  {name}: {_words(inner)}")
 
 
 def _words(field: FieldInfo) -> str:
@@ -205,14 +209,15 @@ def _key_lines(key: str, field: FieldInfo, example: Any) -> Iterator[str]:
 
 def _line(key: str, value: Any, field: FieldInfo) -> str:
     """`key = value   # description`, the description above when it would not fit."""
-    text = f"{key} = {_toml(value)}"
+    text = f"{key} = {in_toml(value)}"
     described = _words(field)
     if max(len(text), _VALUE_WIDTH) + len(described) + 3 > _WIDTH:
-        return "\n".join([*_comment(described), text])
+        return "\n".join([*comment(described), text])
     return f"{text:<{_VALUE_WIDTH}} # {described}"
 
 
-def _comment(text: str) -> Iterator[str]:
+def comment(text: str) -> Iterator[str]:
+    """The text as lines of a comment, indented as it is."""
     indent = " " * (len(text) - len(text.lstrip()))
     lines = textwrap.wrap(text.strip(), _WIDTH - 2 - len(indent))
     return (f"# {indent}{line}" for line in lines)
@@ -237,14 +242,14 @@ def _forms(annotation: Any) -> list[type[BaseModel]]:
     return [form for part in get_args(annotation) for form in _forms(part)]
 
 
-def _toml(value: Any) -> str:
+def in_toml(value: Any) -> str:
     """The value as TOML writes it, in one line."""
     match value:
         case dict():
-            pairs = (f"{key} = {_toml(part)}" for key, part in value.items() if part is not None)
+            pairs = (f"{key} = {in_toml(part)}" for key, part in value.items() if part is not None)
             return f"{{ {', '.join(pairs)} }}"
         case list() | tuple():
-            return f"[{', '.join(map(_toml, value))}]"
+            return f"[{', '.join(map(in_toml, value))}]"
         case float() if value.is_integer() and abs(value) < 1e9:
             return f"{value:.0f}"
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -20,7 +20,7 @@ _BOUNDS = {
     "less_than_equal": ("at most", "le"),
 }
 _MEANT = re.compile(r'(?:["\[])(\w+)["\]]')
-_DYNAMO = re.compile(r"Dynamo: (\w+)")
+_DYNAMO = re.compile(r"Dynamo: (?P<name>\w+)(?P<codes>(?: \d+,)* \d+(?: to \d+)?)?$")
 
 
 def faults_of(form: Form, values: Mapping[str, Any], error: ValidationError) -> list[Fault]:
@@ -209,22 +209,38 @@ def _number_advice(value: Any, kind: str) -> str:
     return ""
 
 
+class DynamoName(NamedTuple):
+    """A short name of Dynamo's, and its numbers for the choices of the field in their order, where it has numbers."""
+
+    name: str
+    codes: tuple[int, ...]
+
+
+def dynamo_name(field: FieldInfo) -> DynamoName | None:
+    """What the end of a field's description tells: `… Dynamo: cf 0, 1, 2`."""
+    told = _DYNAMO.search(field.description or "")
+    if told is None:
+        return None
+    codes = told["codes"] or ""
+    return DynamoName(told["name"], () if "to" in codes else tuple(int(code) for code in re.findall(r"\d+", codes)))
+
+
 def _right_key(form: Form, key: Key, values: Any) -> str:
     """Where the user may have wanted to go with an unknown key."""
     name, parent = str(key[-1]), form_at(form, key[:-1], values)
     if parent is None:
         return ""
     known = parent.model_fields
-    for path, field in _everywhere(form):
-        dynamo = _DYNAMO.search(field.description or "")
-        if dynamo and dynamo[1] == name:
+    for path, field in everywhere(form):
+        dynamo = dynamo_name(field)
+        if dynamo and dynamo.name == name:
             return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
     if near := nearest(name, known):
         for right, field in known.items():
             if f'"{right}"' in near and len(key) == 1 and _takes_list(field) and _forms_in(field.annotation):
                 return f"did you mean [[{right}]]?"
         return near
-    for path, _ in _everywhere(form):
+    for path, _ in everywhere(form):
         if path[-1] == name:
             above = ".".join(_seen_from(key, path)[:-1])
             return f"it belongs in {above}" if above else "it belongs above the first [table]"
@@ -237,12 +253,12 @@ def _seen_from(key: Key, path: tuple[str, ...]) -> tuple[str, ...]:
     return path[len(table) :] if path[: len(table)] == table and len(path) > len(table) + 1 else path
 
 
-def _everywhere(form: Form, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+def everywhere(form: Form, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     """Every field of the form and of the tables inside it."""
     for name, field in form.model_fields.items():
         yield (*path, name), field
         for inner in _forms_in(field.annotation):
-            yield from _everywhere(inner, (*path, name))
+            yield from everywhere(inner, (*path, name))
 
 
 def _parts_of(annotation: Any) -> Iterator[Any]:

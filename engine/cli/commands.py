@@ -270,6 +270,14 @@ def query(
             "May be repeated.",
         ),
     ] = None,
+    as_dynamo: Annotated[
+        Path | None,
+        typer.Option(
+            "--as-dynamo",
+            metavar="DIR",
+            help="Write all results of an alignment under Dynamo's names, into a new folder.",
+        ),
+    ] = None,
     star: Annotated[
         str | None,
         typer.Option(metavar="DIALECT", help="Of a .star that is written: dynamo (default), relion3.1 or relion4."),
@@ -283,13 +291,19 @@ def query(
     """Look at a result, or write it to a file."""
     from engine.query import query
 
-    ways = [name for name, asked in (("-o", output), ("--path", path), ("--json", json)) if asked]
+    asked_ways = (("-o", output), ("--path", path), ("--json", json), ("--as-dynamo", as_dynamo))
+    ways = [name for name, asked in asked_ways if asked]
     if len(ways) > 1:
         raise EngineError(f"{' and '.join(ways)} do not go together (ask for one at a time)")
     if path and (where or columns or sort):
         raise EngineError("--path is of a whole result (leave out --where, --columns and --sort)")
     if star and not any(name.lower().endswith(".star") for name in output or ()):
         raise EngineError("--star is for writing a .star list (add -o FILE.star)")
+    if as_dynamo:
+        if where or columns or sort:
+            raise EngineError("--as-dynamo writes whole results (leave out --where, --columns and --sort)")
+        _lay_out(address, as_dynamo)
+        return
     answer = query(address, where=where, columns=columns, sort=sort)
     if path:
         if not answer.found:
@@ -308,6 +322,65 @@ def query(
         from engine.cli.values import print_answer
 
         print_answer(answer)
+
+
+def _lay_out(project: str, folder: Path) -> None:
+    from engine.dynamo.layout import lay_out
+
+    written = lay_out(project, folder)
+    typer.echo(f"{show.counted(len(written), 'file')} written below {show.short(folder)}")
+
+
+@app.command()
+def explain(
+    word: Annotated[
+        str, typer.Argument(metavar="WORD", help="As Dynamo says it (cr, limm), or a key: cone.range_deg.")
+    ],
+    json: Json = False,
+) -> None:
+    """What a parameter of Dynamo's, or a key of a project file, means here."""
+    from engine.dynamo.explain import explain
+
+    found = explain(word)
+    if json:
+        show.json_text(found)
+        return
+    for one in found:
+        show.say(f" ({', '.join(one.kinds)})" if one.key else "", bold=one.key or one.dynamo)
+        show.say(f"  {one.meaning}")
+        labels = ("unit", "default", "allowed", "dynamo", "differs") if one.key else ()
+        rows = [
+            (f"  {label.replace('dynamo', 'Dynamo')}", getattr(one, label)) for label in labels if getattr(one, label)
+        ]
+        if rows:
+            show.rows(rows)
+
+
+@app.command()
+def import_dynamo(
+    project: Annotated[
+        Path, typer.Argument(metavar="PROJECT", help="A Dynamo project's folder, or its virtual_project.mat.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The .toml; default: the project's name, here."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the alignment project that a Dynamo project amounts to, and name what it cannot carry."""
+    from engine.dynamo.importing import grouped, import_dynamo
+
+    made = import_dynamo(project, output)
+    if json:
+        show.json_text(made)
+        return
+    typer.echo(f"{show.short(made.path)} written, {show.counted(made.rounds, 'round')}")
+    for matters, words in ((True, "not carried, or not as it stands:"), (False, "not carried, and of no consequence:")):
+        if rows := grouped(one for one in made.left if one.matters == matters):
+            show.say("", bold=words)
+            for fields, value, reason in rows:
+                show.say(f"  {fields}{f' = {value}' if value else ''}: {reason}")
+    typer.echo(f"Then: engine check {shlex.quote(str(made.path))}")
 
 
 @app.command()

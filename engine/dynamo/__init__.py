@@ -1,0 +1,1 @@
+"""Coming from Dynamo: its names explained, its projects imported, results laid out as it would."""
