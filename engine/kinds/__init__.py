@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, phantom
+from engine.kinds import alignment, average, comparison, extraction, mask, phantom
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Step
 
@@ -29,5 +29,6 @@ KINDS: dict[str, Kind] = {
     "average": cast(Kind, average),
     "comparison": cast(Kind, comparison),
     "extraction": cast(Kind, extraction),
+    "mask": cast(Kind, mask),
     "phantom": cast(Kind, phantom),
 }
