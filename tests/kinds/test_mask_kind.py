@@ -11,6 +11,8 @@ from engine.faults import EngineError
 from engine.kernels import blobs, mask
 from engine.kernels.fourier import lowpass
 from engine.kinds import KINDS
+from engine.kinds.mask_bounds import bounds
+from engine.kinds.masks import drawn
 
 MAP = blobs.render(np.array([[5.0, 2.0, -3.0], [-6.0, 4.0, 2.0]]), 2.5, 32)
 
@@ -173,3 +175,30 @@ def test_a_mask_is_run_asked_for_exported_and_named_by_others(tmp_path):
     assert 27 < answer.data.sum() < 4 / 3 * np.pi * 7.5**3
     assert query(str(tmp_path / "p:summary")).value["box (px)"] == 32
     assert [one.faults for one in check(tmp_path)] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"shape": "sphere", "radius_px": 6.3},
+        {"shape": "ellipsoid", "semi_axes_xyz_px": [4, 6, 9]},
+        {"shape": "box", "sides_xyz_px": [9, 12, 17]},
+        {"shape": "cylinder", "radius_px": 6, "height_px": 11},
+        {"shape": "tube", "radius_px": 7, "thickness_px": 3, "height_px": 11},
+        {"shape": "shell", "radius_px": 8, "thickness_px": 3},
+        {"shape": "membrane", "thickness_px": 5, "reach_px": 9},
+        {"shape": "membrane", "thickness_px": 5, "curvature_radius_px": 14, "reach_px": 9},
+        {"shape": "membrane", "thickness_px": 3, "curvature_radius_px": -10, "reach_px": 30},
+    ],
+    ids=lambda shape: shape["shape"],
+)
+def test_the_bounds_that_check_knows_are_those_of_the_voxels(shape):
+    form = KINDS["mask"].Project.model_validate(
+        {"data": {"box_px": 48}, "mask": {**shape, "edge_px": 0, "offset_xyz_px": [2, -1, 3]}}
+    )
+    known = bounds((form.mask,), 48, 0.0)
+    inside = np.argwhere(drawn(form.mask, 48, 0.0))[:, ::-1]
+    for measured, told in ((inside.min(axis=0), known.low), (inside.max(axis=0), known.high)):
+        np.testing.assert_allclose(measured, told, atol=1.01)  # voxels lie up to one within a surface
+    assert (inside.min(axis=0) >= known.low - 1e-6).all()
+    assert (inside.max(axis=0) <= known.high + 1e-6).all()
