@@ -23,6 +23,7 @@ _TITLES = {
     "average": "Average of a table's particles",
     "comparison": "How far from the truth are the poses",
     "extraction": "Particles cut from a tomogram",
+    "mask": "A membrane and what stands on it",
     "phantom": "Particles of a known object",
     "postprocess": "Resolution and sharpened map of two halves",
 }
@@ -58,6 +59,14 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("box", "size_px"): 192,
         ("sampling",): {"tilt_range_deg": [-60, 60]},
     },
+    "mask": {
+        ("data", "box_px"): 96,
+        ("data", "pixel_size_A"): 4,
+        ("mask",): [
+            {"shape": "membrane", "thickness_px": 15, "offset_xyz_px": [0, 0, -10]},
+            {"combine": "union", "shape": "cylinder", "radius_px": 17, "height_px": 40},
+        ],
+    },
     "phantom": {},
     "postprocess": {
         ("data", "half1"): "pr_1:average:half=odd",
@@ -73,7 +82,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
 }
 """What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
 
-_SHOWN = {"points", "average", "object"}
+_SHOWN = {"points", "average", "object", "box_px"}
 """Optional keys that a first project of their kind needs after all."""
 
 _ROUNDS: tuple[dict[str, Any], ...] = (
@@ -130,9 +139,11 @@ def template(kind: str, depth: int = 2) -> str:
         raise EngineError(f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}{advice}')
     lines = [f"#:schema {'../' * depth}schemas/{kind}.schema.json", f'kind = "{kind}"']
     form, examples = KINDS[kind].Project, _EXAMPLES[kind]
-    for key, field in _plain_first(form):
+    for key, field in _plain_first(form, examples):
         if key == "title":
             lines.append(_line("title", _TITLES[kind], field))
+        elif isinstance(examples.get((key,)), list):
+            lines += _tables(key, field, examples[(key,)])
         elif _takes_forms(field) and (key,) not in examples:
             lines += _section(key, field, examples)
         else:
@@ -148,10 +159,25 @@ def folders_up(path: Path) -> int:
     return 0
 
 
-def _plain_first(form: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+def _plain_first(form: type[BaseModel], examples: Mapping[tuple[str, ...], Any]) -> Iterator[tuple[str, FieldInfo]]:
     """Keys before tables, as TOML asks; [compute] last."""
-    items = sorted(form.model_fields.items(), key=lambda item: (_takes_forms(item[1]), item[0] == "compute"))
-    return iter(items)
+
+    def place(item: tuple[str, FieldInfo]) -> tuple[bool, bool]:
+        key, field = item
+        return _takes_forms(field) or isinstance(examples.get((key,)), list), key == "compute"
+
+    return iter(sorted(form.model_fields.items(), key=place))
+
+
+def _tables(name: str, field: FieldInfo, tables: list[dict[str, Any]]) -> Iterator[str]:
+    """An example of [[tables]], what they are above the first."""
+    yield ""
+    yield from comment(_words(field))
+    for number, values in enumerate(tables):
+        if number:
+            yield ""
+        yield f"[[{name}]]"
+        yield from (f"{key} = {in_toml(value)}" for key, value in values.items())
 
 
 def _section(name: str, field: FieldInfo, examples: Mapping[tuple[str, ...], Any]) -> Iterator[str]:

@@ -51,8 +51,9 @@ def form_at(form: Form, key: Key, values: Any) -> Form | None:
             fields = [one.model_fields[part] for one in candidates if part in one.model_fields]
             candidates = [inner for field in fields for inner in _forms_in(field.annotation)]
         values = _child(values, part)
-    fitting = [one for one in candidates if _fits(one, values)]
-    return next(iter(fitting or candidates), None)
+    fitting = [one for one in candidates if _fits(one, values)] or candidates
+    given = values.keys() if isinstance(values, dict) else set()
+    return max(fitting, key=lambda one: len(one.model_fields.keys() & given), default=None)
 
 
 def field_at(form: Form, key: Key, values: Any) -> FieldInfo | None:
@@ -131,16 +132,15 @@ def _missing(key: Key, field: FieldInfo | None) -> Fault:
     described = (field.description or "") if field else ""
     inner = _forms_in(field.annotation) if field else []
     if inner and len(key) == 1:
-        brackets = f"[[{key[0]}]]" if _takes_list(field) else f"[{key[0]}]"
-        needed = [name for name, one in inner[0].model_fields.items() if one.is_required()]
-        return Fault(key, f"{brackets} is missing", f"write it, with {choices_text(needed)} below")
+        brackets = f"[[{key[0]}]]" if _is_array_of_tables(field) else f"[{key[0]}]"
+        return Fault(key, f"{brackets} is missing", f"write it, with {choices_text(_needed(inner[0]))} below")
     return Fault(key, "is missing", described)
 
 
 def _wrong_length(form: Form, key: Key, values: Any) -> Fault:
     field, value = field_at(form, key, values), _value_at(values, key)
     if field and _forms_in(field.annotation):
-        return Fault(key, f"needs at least one [[{key[-1]}]]")
+        return Fault(key, f"needs at least one [[{'.'.join(map(str, key))}]]")
     n_right = _length(field.annotation if field else None)
     names = "x, y, z" if "_xyz_" in str(key[-1]) else "lowest, highest" if n_right == 2 else ""
     return Fault(key, f"must have {n_right} numbers, got {len(value)}", f"write [{names}]" if names else "")
@@ -164,7 +164,8 @@ def _wrong_tag(key: Key, values: Any, name: str, form: Form) -> Fault:
     choices = [word for shape in shapes for word in literals(shape.model_fields.get(name))]
     value = _value_at(values, (*key, name))
     if value is None:
-        return Fault((*key, name), "is missing", f"one of {choices_text(choices)}")
+        others = "".join(f", or give {_first_needed(shape)}" for shape in shapes if name not in shape.model_fields)
+        return Fault((*key, name), "is missing", f"one of {choices_text(choices)}{others}")
     return _wrong_choice((*key, name), value, choices)
 
 
@@ -191,9 +192,19 @@ def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fau
         is_file_too = str in _parts_of(annotation)
         what = "must be a table or the name of a file" if is_file_too else "must be a table"
         inner = next(iter(_forms_in(annotation)), None)
-        example = next(iter(inner.model_fields), "key") if inner else "key"
+        example = _first_needed(inner) if inner else "key"
         return Fault(key, f"{what}, got {got}", f"write {{ {example} = … }}")
     return Fault(key, f"{kind.replace('_', ' ')}, got {got}")
+
+
+def _needed(form: Form) -> list[str]:
+    """The keys that a table of the form must have."""
+    return [name for name, field in form.model_fields.items() if field.is_required()]
+
+
+def _first_needed(form: Form) -> str:
+    """The first key that a table of the form must have, else its first."""
+    return next(iter([*_needed(form), *form.model_fields]), "key")
 
 
 def _number_advice(value: Any, kind: str) -> str:
@@ -237,11 +248,13 @@ def _right_key(form: Form, key: Key, values: Any) -> str:
             return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
     if near := nearest(name, known):
         for right, field in known.items():
-            if f'"{right}"' in near and len(key) == 1 and _takes_list(field) and _forms_in(field.annotation):
+            if f'"{right}"' in near and len(key) == 1 and _is_array_of_tables(field):
                 return f"did you mean [[{right}]]?"
         return near
-    for path, _ in everywhere(form):
-        if path[-1] == name:
+    places = [path for path, _ in everywhere(form) if path[-1] == name]
+    is_of_another_shape = tuple(part for part in key if isinstance(part, str)) in places
+    for path in places:
+        if not is_of_another_shape:
             above = ".".join(_seen_from(key, path)[:-1])
             return f"it belongs in {above}" if above else "it belongs above the first [table]"
     return f"known here: {', '.join(known)}"
@@ -270,7 +283,8 @@ def _parts_of(annotation: Any) -> Iterator[Any]:
 
 
 def _forms_in(annotation: Any) -> list[Form]:
-    return [part for part in _parts_of(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+    forms = (part for part in _parts_of(annotation) if isinstance(part, type) and issubclass(part, BaseModel))
+    return list(dict.fromkeys(forms))
 
 
 def literals(field: FieldInfo | None) -> list[str]:
@@ -289,9 +303,14 @@ def _takes_list(field: FieldInfo | None) -> bool:
     return field is not None and any(get_origin(part) is tuple for part in _parts_of(field.annotation))
 
 
+def _is_array_of_tables(field: FieldInfo | None) -> bool:
+    """True for what can only be [[tables]], not for what may also be a file or one table."""
+    return field is not None and _takes_list(field) and get_origin(field.annotation) is tuple
+
+
 def _fits(form: Form, values: Any) -> bool:
-    """True when no choice of the form is contradicted by the values."""
-    if not isinstance(values, dict):
+    """True when the values have one of the keys that the form needs, and contradict none of its choices."""
+    if not isinstance(values, dict) or not any(name in values for name in _needed(form) or values):
         return False
     fixed = {name: literals(field) for name, field in form.model_fields.items() if field.is_required()}
     return all(values.get(name, words[0]) in words for name, words in fixed.items() if words)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, phantom, postprocess
+from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Step
 
@@ -29,6 +29,7 @@ KINDS: dict[str, Kind] = {
     "average": cast(Kind, average),
     "comparison": cast(Kind, comparison),
     "extraction": cast(Kind, extraction),
+    "mask": cast(Kind, mask),
     "phantom": cast(Kind, phantom),
     "postprocess": cast(Kind, postprocess),
 }

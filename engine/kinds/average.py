@@ -14,7 +14,8 @@ from engine.geometry import symmetry
 from engine.kernels.quick import symmetrized
 from engine.kinds import masks, sense, shares
 from engine.kinds.averaging import alternate, averages, bad_tags, fsc_of_parts, summed, without
-from engine.kinds.form import Form, Look, OptionalMask, ParticlesReference, ProjectForm, TableReference, reads
+from engine.kinds.form import Form, Look, ParticlesReference, ProjectForm, TableReference, reads
+from engine.kinds.mask_form import OptionalMask
 from engine.step import Cost, Outputs, Share, Step
 
 
@@ -105,7 +106,7 @@ def unfold(project: Project) -> list[Step]:
         "table",
         "summary",
     )
-    return [Step("average", average_table, 3, settings, makes, inputs, cost=Cost(share=share))]
+    return [Step("average", average_table, 4, settings, makes, inputs, cost=Cost(share=share))]
 
 
 def share(facts: ParticleFacts) -> Share:
@@ -130,8 +131,8 @@ def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> 
     table = without(table, bad)
     box_px = particles.box_px
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
-    mask = masks.build(settings.masks.normalisation, box_px, pixel_size_A, inputs.get("normalisation"))
-    fsc_mask = masks.build(settings.masks.fsc, box_px, pixel_size_A, inputs.get("fsc"))
+    mask = masks.build(settings.masks.normalisation, "normalisation", inputs, box_px, pixel_size_A)
+    fsc_mask = masks.build(settings.masks.fsc, "fsc", inputs, box_px, pixel_size_A)
     has_halves = set(table["half"][table["averaged"] == 1]) == {Half.ODD, Half.EVEN}
     part = (lambda rows: rows["half"] == Half.ODD) if has_halves else alternate
     sums = summed(particles, table, mask, work, part)

@@ -18,13 +18,12 @@ from engine.kinds.averaging import fsc_curve
 from engine.kinds.form import (
     Form,
     Look,
-    Mask,
-    OptionalMask,
     OptionalVolumeReference,
     ProjectForm,
     TableReference,
     reads,
 )
+from engine.kinds.mask_form import Mask, OptionalMask
 from engine.step import Outputs, Step
 
 
@@ -79,7 +78,7 @@ def unfold(project: Project) -> list[Step]:
         inputs |= masks.inputs({"mask": project.mask})
         makes.insert(1, "fsc")
     settings = Compared(symmetry=project.symmetry, mask=project.mask)
-    return [Step("comparison", compare, 1, settings, tuple(makes), inputs)]
+    return [Step("comparison", compare, 2, settings, tuple(makes), inputs)]
 
 
 class Compared(Form):
@@ -98,7 +97,7 @@ def compare(settings: Compared, inputs: Mapping[str, Any], work: Work) -> Output
         summary[f"90th percentile {words}"] = float(np.percentile(errors[name], 90))
     outputs: dict[str, Any] = {"errors": errors}
     if "average" in inputs:
-        curve = map_fsc(inputs["average"], inputs["object"], settings.mask, inputs.get("mask"))
+        curve = map_fsc(inputs["average"], inputs["object"], settings.mask, inputs)
         outputs["fsc"] = curve
         summary["FSC to the object at 0.6 Nyquist"] = float(
             np.interp(0.3 * inputs["object"].data.shape[-1], curve["shell_fpx"], curve["fsc"])
@@ -119,12 +118,12 @@ def pose_errors(table: Table, truth: Table, symmetry_name: str) -> Curve:
     return Curve({"tag": common.astype(np.float64), "angle_deg": angle, "shift_px": shift})
 
 
-def map_fsc(average: Volume, true: Volume, mask: Mask | None, loaded: Volume | None) -> Curve:
+def map_fsc(average: Volume, true: Volume, mask: Mask | None, opened: Mapping[str, Any]) -> Curve:
     """FSC of an average against the true map."""
     if average.shape_zyx != true.shape_zyx:
         raise EngineError(
             f"the average has shape {average.shape_zyx}, the object {true.shape_zyx} (compare equal boxes)"
         )
     box_px, pixel_size_A = true.data.shape[-1], true.pixel_size_A or average.pixel_size_A
-    made = masks.build(mask, box_px, pixel_size_A, loaded)
+    made = masks.build(mask, "mask", opened, box_px, pixel_size_A)
     return fsc_curve(fsc(average.data, true.data, made), box_px, pixel_size_A, "average and object", True)

@@ -42,6 +42,7 @@ Reference = Annotated[str, Field(min_length=1)]
 ParticlesReference = Annotated[Reference, Reads("particles")]
 TableReference = Annotated[Reference, Reads("table")]
 VolumeReference = Annotated[Reference, Reads("volume")]
+OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
 
@@ -112,48 +113,6 @@ class ProjectForm(Form):
     title: str = Field(default="", description="What this project is for, in a line")
     compute: Compute = Field(default=Compute(), description="Where and how to compute")
 
-
-class Sphere(Form):
-    """A ball with a soft edge."""
-
-    shape: Literal["sphere"]
-    radius_A: float = Field(gt=0, description="Radius in A, to the middle of the edge")
-    centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
-    edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
-
-
-class Cylinder(Form):
-    """A cylinder along z with a soft edge."""
-
-    shape: Literal["cylinder"]
-    radius_A: float = Field(gt=0, description="Radius in A, to the middle of the edge")
-    height_A: float = Field(gt=0, description="Full height along z in A")
-    centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
-    edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
-
-
-class Ellipsoid(Form):
-    """An ellipsoid with a soft edge."""
-
-    shape: Literal["ellipsoid"]
-    semi_axes_xyz_A: LengthsVector = Field(description="Semi-axes along x, y, z in A")
-    centre_xyz_px: Vector | None = Field(default=None, description="Centre, 0-based px; default: the box centre n // 2")
-    edge_px: float = Field(default=3.0, ge=0, description="Width of the raised-cosine edge in px")
-
-
-MaskShape = Annotated[Sphere | Cylinder | Ellipsoid, Field(discriminator="shape")]
-
-
-def _kind_of_mask(value: Any) -> str:
-    return "file" if isinstance(value, str) else "shape"
-
-
-Mask = Annotated[
-    Annotated[Reference, Tag("file")] | Annotated[MaskShape, Tag("shape")],
-    Discriminator(_kind_of_mask),
-]
-"""A mask: a file or address, or a shape to be made."""
-OptionalMask = Annotated[Mask | None, Reads("volume")]
 
 Flip = Literal["none", "first-level", "every-level"]
 

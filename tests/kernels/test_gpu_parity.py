@@ -4,9 +4,10 @@ import memory
 import numpy as np
 import pytest
 
-from engine.devices import Work, to_host, visible_gpus
+from engine.devices import Work, namespace, to_host, visible_gpus
 from engine.geometry import euler
 from engine.kernels import average, bank, blobs, correlate, cuda, exact, fourier, mask, own_frame, quick, reference
+from engine.kernels.density_mask import density_mask
 from engine.kernels.peak import best_pose
 from engine.kernels.rotate import moved
 from engine.kernels.wedge import Wedge
@@ -161,3 +162,18 @@ def test_the_bank_and_the_own_frame_agree(gpu):
         whole = bank.bank([table], ball, rotations)
         results.append(bank.best_of_each(whole, [bank.compared(values, 1.0, 0, window)], weight[None])[0])
     close(results[1], results[0])
+
+
+def test_masks_agree(gpu):
+    on_gpu = gpu.array(OBJECT)
+    centre = (16, 15, 17)
+    for made in (
+        lambda xp: mask.ellipsoid(N, (6, 8, 10), centre, 3, xp),
+        lambda xp: mask.cuboid(N, (10, 12, 14), centre, 3, xp),
+        lambda xp: mask.tube(N, 9, 4, 14, centre, 3, xp),
+        lambda xp: mask.shell(N, 9, 4, centre, 3, xp),
+        lambda xp: mask.membrane(N, 5, -20, 11, centre, 3, xp),
+        lambda xp: mask.subtraction(mask.ball(N, 9, centre, 3, xp), mask.cylinder(N, 4, 20, centre, 3, xp)),
+    ):
+        close(made(namespace(on_gpu)), made(np))
+    close(density_mask(on_gpu, 0.3, 2, 3), density_mask(OBJECT, 0.3, 2, 3))

@@ -47,13 +47,6 @@ def test_symmetry_c1_changes_nothing():
     np.testing.assert_array_equal(rotate.symmetrized(volume, symmetry.operators("C1")), volume)
 
 
-def test_masks_have_the_volume_of_their_shapes():
-    centre = (24, 24, 24)
-    assert mask.ball(48, 12, centre, 3).sum() == pytest.approx(4 / 3 * np.pi * 12**3, rel=0.02)
-    assert mask.cylinder(48, 10, 20, centre, 2).sum() == pytest.approx(np.pi * 10**2 * 20, rel=0.02)
-    assert mask.ellipsoid(48, (8, 10, 14), centre, 2).sum() == pytest.approx(4 / 3 * np.pi * 8 * 10 * 14, rel=0.02)
-
-
 def test_a_cylinder_stands_along_z_around_its_centre():
     made = mask.cylinder(32, 4, 12, (10, 20, 16), 0)
     assert made[16, 20, 10] == 1

@@ -8,13 +8,13 @@ from pydantic import Field, Strict
 
 from engine.kinds.form import (
     Form,
-    OptionalMask,
     OptionalVolumeReference,
     ParticlesReference,
     ProjectForm,
     Round,
     TableReference,
 )
+from engine.kinds.mask_form import OptionalMask
 
 Halves = Literal["none", "parity", "region", "tomogram-half"]
 

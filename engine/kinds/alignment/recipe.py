@@ -63,7 +63,7 @@ def start_step(project: Project) -> Step:
     return Step(
         name="ite_0000",
         function=start,
-        version=2,
+        version=3,
         settings=Start(pixel_size_A=data.pixel_size_A, masks=project.masks, halves=data.halves),
         makes=(*STARTS, "mask", "fsc_mask"),
         inputs=inputs,

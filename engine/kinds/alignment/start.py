@@ -42,10 +42,10 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
         refuse_shared(table, particles.box_px)
     table = table.with_columns(ref=1, apix=pixel_size_A)
     box_px = particles.box_px
-    mask = masks.build(settings.masks.alignment, box_px, pixel_size_A, inputs.get("alignment"))
+    mask = masks.build(settings.masks.alignment, "alignment", inputs, box_px, pixel_size_A)
     fsc_mask = mask
     if settings.masks.fsc is not None:
-        fsc_mask = masks.build(settings.masks.fsc, box_px, pixel_size_A, inputs.get("fsc"))
+        fsc_mask = masks.build(settings.masks.fsc, "fsc", inputs, box_px, pixel_size_A)
     reference = starting_reference(particles, table, mask, inputs.get("template"), work)
     return {
         "table": table,

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from engine.kinds.form import Cylinder, Ellipsoid, Form, ProjectForm, Reads, Reference, Sphere, VolumeReference
+from engine.kinds.form import Form, ProjectForm, Reads, VolumeReference
+from engine.kinds.mask_form import Mask
 
 
 class Data(Form):
@@ -32,12 +33,12 @@ class Automatic(Form):
 
 
 def _kind_of_mask(value: Any) -> str:
-    return "file" if isinstance(value, str) else "shape"
+    shape = value.get("shape") if isinstance(value, dict) else getattr(value, "shape", None)
+    return "automatic" if shape == "automatic" else "given"
 
 
-PostMaskShape = Annotated[Automatic | Sphere | Cylinder | Ellipsoid, Field(discriminator="shape")]
 PostMask = Annotated[
-    Annotated[Reference, Tag("file")] | Annotated[PostMaskShape, Tag("shape")],
+    Annotated[Automatic, Tag("automatic")] | Annotated[Mask, Tag("given")],
     Discriminator(_kind_of_mask),
     Reads("volume"),
 ]

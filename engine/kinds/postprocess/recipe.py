@@ -74,7 +74,7 @@ def postprocess(settings: Processed, inputs: Mapping[str, Any], work: Work) -> O
     first, second = inputs["half1"], inputs["half2"]
     box_px, pixel_size_A = agreed(first, second, settings.pixel_size_A)
     a, b = (np.asarray(half.data, dtype=np.float32) for half in (first, second))
-    mask = mask_of(settings, 0.5 * (a + b), pixel_size_A, inputs.get("mask"))
+    mask = mask_of(settings, 0.5 * (a + b), pixel_size_A, inputs)
     curves = fsc_curves(a, b, mask, settings.fsc, pixel_size_A, settings.seed)
     made = sharp_map(0.5 * (a + b), curves.used, settings.sharpening, pixel_size_A)
     summary = summarised(curves, made, mask, pixel_size_A)
@@ -127,11 +127,11 @@ def agreed(first: Volume, second: Volume, typed_A: float | None) -> tuple[int, f
     return first.shape_zyx[-1], pixel_size_A
 
 
-def mask_of(settings: Processed, average: np.ndarray, pixel_size_A: float, loaded: Volume | None) -> np.ndarray:
+def mask_of(settings: Processed, average: np.ndarray, pixel_size_A: float, opened: Mapping[str, Any]) -> np.ndarray:
     """The mask (n, n, n) float32, 0 to 1."""
     box_px, mask = average.shape[-1], settings.mask
     if not isinstance(mask, Automatic):
-        return masks.build(mask, box_px, pixel_size_A, loaded)
+        return masks.build(mask, "mask", opened, box_px, pixel_size_A)
     smooth = centred_lowpass(average, mask.lowpass_A, 2.0, pixel_size_A)
     threshold = otsu_threshold(smooth) if mask.threshold is None else mask.threshold
     made = np.asarray(around(smooth, threshold, mask.extend_px, mask.edge_px))
