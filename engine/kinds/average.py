@@ -47,7 +47,9 @@ class Averaging(Form):
     minimum_particles: float = Field(
         default=1.0, ge=0, description="Fourier voxels with fewer contributions are 0. Dynamo: fmin"
     )
-    symmetry: str = Field(default="C1", description="Symmetry of the item average_symmetrized: Cn or Dn. Dynamo: sym")
+    symmetry: str = Field(
+        default="C1", description="Symmetry of the item average_symmetrized: Cn, Dn, T, O, I. Dynamo: sym"
+    )
 
 
 class Project(ProjectForm):

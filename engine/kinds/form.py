@@ -267,7 +267,7 @@ class Round(Form):
     refine: Refine = Field(default=Refine(), description="Further levels of the angular search")
     shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
     bandpass: Bandpass = Field(description="Shells that are compared")
-    symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn or Dn. Dynamo: sym")
+    symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn, Dn, T, O, I. Dynamo: sym")
     separation_px: float = Field(
         default=0.0,
         ge=0,
