@@ -250,6 +250,34 @@ class Select(Form):
     )
 
 
+class Helix(Form):
+    """Helical symmetry along z, with the point group Cn or Dn of `symmetry` about the same axis."""
+
+    turn_deg: float = Field(
+        ge=-360,
+        le=360,
+        description="Turn about z from one subunit to the next, right-handed, in deg. Dynamo: sym h[turn,rise]",
+    )
+    rise_A: float | None = Field(default=None, gt=0, description="Rise along z from one subunit to the next in A")
+    rise_px: float | None = Field(default=None, gt=0, description="The same in px")
+    central_fraction: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Part of the box along z, about its centre, that is repeated along the helix",
+    )
+
+    @model_validator(mode="after")
+    def _one_rise(self) -> Helix:
+        if (self.rise_A is None) == (self.rise_px is None):
+            raise ValueError("give the rise exactly once: rise_A or rise_px")
+        return self
+
+    def rise_in_px(self, pixel_size_A: float) -> float:
+        """The rise in px of the data."""
+        return self.rise_px if self.rise_px is not None else (self.rise_A or 0.0) / pixel_size_A
+
+
 class Round(Form):
     """A block of iterations with the same search."""
 
@@ -268,6 +296,9 @@ class Round(Form):
     shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
     bandpass: Bandpass = Field(description="Shells that are compared")
     symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn, Dn, T, O, I. Dynamo: sym")
+    helix: Helix | None = Field(
+        default=None, description="Helical symmetry of the reference, beside Cn or Dn. Dynamo: sym h"
+    )
     separation_px: float = Field(
         default=0.0,
         ge=0,

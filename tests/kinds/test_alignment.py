@@ -7,7 +7,8 @@ import pytest
 from engine.data import Half, ParticleArray, ParticleFacts, Table, Volume, VolumeFacts
 from engine.devices import Work
 from engine.faults import EngineError
-from engine.geometry import euler
+from engine.geometry import euler, symmetry
+from engine.kernels import blobs
 from engine.kinds import alignment, comparison
 from engine.kinds.alignment.select import select
 from engine.kinds.alignment.start import with_halves
@@ -270,7 +271,8 @@ class Told:
 
 
 def faults(table, **facts):
-    form = alignment.Project.model_validate({"data": DATA, "rounds": [ROUND]})
+    values = {name: facts.pop(name) for name in list(facts) if name not in FACTS}
+    form = alignment.Project.model_validate({"data": DATA, "rounds": [{**ROUND, **values}]})
     return [(fault.key, fault.what) for fault in alignment.check(form, Told(table, **facts))]
 
 
@@ -325,6 +327,85 @@ def test_symmetry_is_imposed_on_the_stored_second_average(phantom):
     inner = slice(6, -6)
     np.testing.assert_allclose(turned[inner, inner, inner], symmetric[inner, inner, inner], atol=0.02 * symmetric.max())
     assert not np.allclose(made["refs/001/average"].data, symmetric, atol=0.05 * symmetric.max())
+
+
+TURN, RISE = 40.0, 4.0
+
+
+@pytest.fixture(scope="module")
+def filament():
+    """Pieces of a filament: helical subunits beyond the box on both ends, lying any way round, and little disturbed."""
+    generator = np.random.default_rng(2)
+    rotations, shifts = symmetry.helical("C1", TURN, RISE, 40.0)
+    subunit = blobs.chiral_chain(8, 3.0, generator) + [6.0, 0, 0]
+    centres = (np.einsum("kij,bj->kbi", rotations, subunit) + shifts[:, None]).reshape(-1, 3)
+    truth = Table.blank(16, ftype=1, ymintilt=-60, ymaxtilt=60, tomo=1, apix=4.0)
+    truth = truth.with_poses(euler.random(16, generator), np.zeros((16, 3)))
+    clean = np.stack([blobs.render(centres @ R.T, 1.2, 32) for R in euler.matrices(truth.angles)])
+    noise = 2.5 * clean.std() * generator.standard_normal(clean.shape, dtype=np.float32)
+    return {
+        "phantom:particles": ParticleArray(clean + noise, truth.tags, 4.0),
+        "phantom:table": truth,
+        "object": blobs.render(centres, 1.2, 32),
+    }
+
+
+def likeness(a, b):
+    """Correlation of two maps inside a ball."""
+    x, y, z = np.indices(a.shape) - a.shape[0] // 2
+    inside = x**2 + y**2 + z**2 < 13**2
+    return np.corrcoef(a[inside], b[inside])[0, 1]
+
+
+def test_a_helix_is_imposed_on_the_reference_and_on_the_second_average(filament):
+    values = {"iterations": 2, "bandpass": {"lowpass_fpx": 12}, "azimuth": {"range_deg": 16, "step_deg": 8}}
+    narrow = {**values, "cone": {"range_deg": 16, "step_deg": 8}, "shifts": {"limits_xyz_px": [2, 2, 1.5]}}
+    helix = {"turn_deg": TURN, "rise_A": 16.0}
+    data = {"template": None}
+    plain, helical = (align(filament, {**narrow, **more}, data=data) for more in ({}, {"helix": helix}))
+    wrong = align(filament, {**narrow, "helix": {"turn_deg": -TURN, "rise_px": RISE}}, data=data)
+    average, symmetric, mirrored = (
+        likeness(made["ite_0002"][f"refs/001/{item}"].data, filament["object"])
+        for made, item in (
+            (plain, "average"),
+            (helical, "average_symmetrized"),
+            (wrong, "average_symmetrized"),
+        )
+    )
+    assert symmetric > average + 0.05
+    assert mirrored < symmetric - 0.2
+    cc, plain_cc = (made["ite_0001"]["table"]["cc"].mean() for made in (helical, plain))
+    assert cc != plain_cc  # the reference of the first iteration is helical too
+    halves = align(filament, {**narrow, "helix": helix}, data={**data, "halves": "parity"})["ite_0002"]
+    assert likeness(halves["refs/001/average_symmetrized"].data, filament["object"]) > average + 0.03
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "words"),
+    [
+        ({"symmetry": "O", "helix": {"turn_deg": 30, "rise_A": 20}}, ("helix",), "no symmetry O beside it"),
+        (
+            {"helix": {"turn_deg": 30, "rise_A": 60}},
+            ("helix", "rise_A"),
+            "15 px is more than the central 14 px of the box",
+        ),
+        ({"helix": {"turn_deg": 30, "rise_px": 15}}, ("helix", "rise_px"), "would have gaps"),
+    ],
+)
+def test_an_impossible_helix_is_one_fault(phantom, values, key, words):
+    ((found, what),) = faults(phantom["phantom:table"], **values)
+    assert found == ("rounds", 0, *key)
+    assert words in what
+
+
+def test_a_rise_in_angstrom_needs_a_pixel_size(phantom):
+    table = phantom["phantom:table"].with_columns(apix=0)
+    facts = {"particles": ParticleFacts(24, 28, 0.0), "template": VolumeFacts((28, 28, 28), 0.0)}
+    ((_, what),) = faults(table, helix={"turn_deg": 30, "rise_A": 20}, **facts)
+    assert "needs a pixel size" in what
+    assert faults(table, helix={"turn_deg": 30, "rise_px": 5}, **facts) == []
+    with pytest.raises(EngineError, match=r"helix: a rise of 20 px .*raise helix\.central_fraction"):
+        align(phantom, {"helix": {"turn_deg": 30, "rise_px": 20}})
 
 
 def spoilt(phantom, tags):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.faults import Fault
-from engine.kinds import masks, sense
+from engine.kinds import imposing, masks, sense
 from engine.kinds.alignment.form import Project
 from engine.kinds.form import Look, Round
 
@@ -47,7 +47,7 @@ def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None
                 f"{part.step_deg:g} deg is more than half the range of {part.range_deg:g} deg: nothing new would be tried",
                 f"at most {part.range_deg / 2:g}, or range_deg = 0 to leave the search out",
             )
-    yield from sense.symmetry_name(settings.symmetry, ("symmetry",))
+    yield from imposing.faults(settings.symmetry, settings.helix, box_px, pixel_size_A)
     yield from band_faults(settings, box_px, pixel_size_A)
     yield from selection_faults(settings)
     if box_px and settings.shifts.origin != "unlimited":

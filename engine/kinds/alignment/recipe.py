@@ -159,7 +159,7 @@ def join_step(number: int, settings: Round) -> Step:
         name=f"ite_{number:04d}",
         function=join,
         version=1,
-        settings=Join(symmetry=settings.symmetry),
+        settings=Join(symmetry=settings.symmetry, helix=settings.helix),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={"ite": number},
