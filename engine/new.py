@@ -35,6 +35,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("masks", "fsc"): "masks/fsc.mrc",
         ("rounds", "bandpass"): {"lowpass_A": 20},
         ("rounds", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
+        ("rounds", "select_again"): {"rule": "best-fraction", "value": 0.9},
     },
     "average": {
         ("data", "particles"): "crop_1:particles",

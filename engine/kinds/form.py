@@ -239,7 +239,7 @@ class Bandpass(Form):
 
 
 class Select(Form):
-    """Which aligned particles go into the average."""
+    """A rule that keeps particles by their cc; the mean and the deviation are those of the particles it is asked about."""
 
     rule: Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"] = (
         Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
@@ -305,3 +305,8 @@ class Round(Form):
         description="Of particles of a tomogram nearer than this in px only that with the highest cc is averaged. Dynamo: stm",
     )
     select: Select = Field(default=Select(), description="Which particles go into the average")
+    select_again: Select | None = Field(
+        default=None,
+        description="Second selection, among the survivors of the first, by their cc with their own average (column cc2). "
+        "Dynamo: thr2, thr2m",
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from engine.faults import Fault
 from engine.kinds import imposing, masks, sense
 from engine.kinds.alignment.form import Project
-from engine.kinds.form import Look, Round
+from engine.kinds.form import Look, Round, Select
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:
@@ -110,9 +110,26 @@ def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None)
 
 
 def selection_faults(settings: Round) -> Iterator[Fault]:
-    """A number that does not fit its rule."""
-    rule, value = settings.select.rule, settings.select.value
+    """Numbers that do not fit their rules, and rules that reject nothing."""
+    for name, select in (("select", settings.select), ("select_again", settings.select_again)):
+        if select is not None:
+            separates = name == "select" and settings.separation_px > 0
+            for key, what, advice in rule_faults(select, separates):
+                yield Fault((name, key), what, advice)
+
+
+def rule_faults(select: Select, separates: bool) -> Iterator[tuple[str, str, str]]:
+    """Key, what is wrong and advice for one selection; separates: whether crowded particles are taken out before it."""
+    rule, value = select.rule, select.value
     if rule == "best-fraction" and not 0 < value <= 1:
-        yield Fault(("select", "value"), f"a fraction lies between 0 and 1, not {value:g}", "0.9 keeps nine of ten")
+        yield "value", f"a fraction lies between 0 and 1, not {value:g}", "0.9 keeps nine of ten"
     if rule == "best-count" and (value < 1 or value != int(value)):
-        yield Fault(("select", "value"), f"a count is a whole number of 1 or more, not {value:g}")
+        yield "value", f"a count is a whole number of 1 or more, not {value:g}", "100 keeps the hundred best"
+    if rule == "cc-above" and not -1 <= value < 1:
+        yield (
+            "value",
+            f"no cc lies above {value:g}: they go from -1 to 1",
+            "0.2, or best-count for a number of particles",
+        )
+    if select.reject_from_alignment and rule == "all" and not separates:
+        yield "reject_from_alignment", 'rule = "all" rejects nothing', "choose another rule, or remove it"
