@@ -33,6 +33,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("data", "pixel_size_A"): 1.35,
         ("masks", "alignment"): {"shape": "sphere", "radius_A": 120},
         ("masks", "fsc"): "masks/fsc.mrc",
+        ("masks", "fourier"): "masks/template_fmask.mrc",
         ("rounds", "bandpass"): {"lowpass_A": 20},
         ("rounds", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
         ("rounds", "select_again"): {"rule": "best-fraction", "value": 0.9},

@@ -538,6 +538,40 @@ def test_a_flat_template_is_a_clear_error(phantom):
         align({**phantom, "phantom:template": flat})
 
 
+def test_the_template_loses_the_fourier_voxels_that_hold_nothing(phantom):
+    z, y, x = np.indices((28,) * 3) - 14
+    kept = np.abs(z) <= np.abs(x)  # a wedge about z is missing
+    given = {**phantom, "f.mrc": Volume(kept.astype(np.float32))}
+    for halves in ("none", "parity"):
+        made = align(given, masks={"fourier": "f.mrc"}, data={"halves": halves})
+        folder = "" if halves == "none" else "half_even/"
+        reference = made[f"{folder}ite_0000"]["refs/001/starting_reference"].data
+        found, plain = (np.fft.fftshift(np.fft.fftn(v)) for v in (reference, phantom["phantom:template"].data))
+        inner = (np.abs(z) < 14) & (np.abs(y) < 14) & (np.abs(x) < 14)
+        assert np.abs(found[inner & ~kept]).max() < 1e-4 * np.abs(plain).max()
+        np.testing.assert_allclose(
+            np.abs(found[inner & kept]), np.abs(plain[inner & kept]), atol=1e-4 * np.abs(plain).max()
+        )
+    with pytest.raises(EngineError, match=r"f.mrc is empty"):
+        align({**given, "f.mrc": Volume(np.zeros((28,) * 3, np.float32))}, masks={"fourier": "f.mrc"})
+
+
+def test_a_fourier_mask_of_no_template_or_of_another_box_is_a_fault(phantom):
+    def told(shape, **data):
+        values = {"data": {**DATA, **data}, "rounds": [ROUND], "masks": {"fourier": "f.mrc"}}
+        form = alignment.Project.model_validate(values)
+        return [
+            (fault.key, fault.what) for fault in alignment.check(form, Told(phantom["phantom:table"], template=shape))
+        ]
+
+    right, wrong = (VolumeFacts((n, n, n), 4.0) for n in (28, 30))
+    assert told(right) == []
+    ((key, what),) = told(right, template=None)
+    assert key == ("masks", "fourier")
+    assert "there is none" in what
+    assert (("masks", "fourier"), "has 30 x 30 x 30 px, the particles have 28") in told(wrong)
+
+
 def test_a_mirrored_template_loses(phantom):
     template = phantom["phantom:template"]
     mirrored = {**phantom, "phantom:template": Volume(np.roll(template.data[:, :, ::-1], 1, axis=2), 4.0)}

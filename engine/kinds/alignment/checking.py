@@ -32,9 +32,22 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.same_box(template, box_px, ("data", "template"))
     for name in ("alignment", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
+    yield from fourier_mask_faults(project, look, box_px)
     for number, settings in enumerate(project.rounds):
         for fault in round_faults(settings, box_px, pixel_size_A):
             yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)
+
+
+def fourier_mask_faults(project: Project, look: Look, box_px: int | None) -> Iterator[Fault]:
+    """A Fourier mask of another size, or of no template."""
+    key, mask = ("masks", "fourier"), project.masks.fourier
+    if mask is None:
+        return
+    if project.data.template is None:
+        yield Fault(
+            key, "masks the spectrum of data.template, and there is none", "give data.template, or remove the mask"
+        )
+    yield from sense.same_box(look.volume(mask), box_px, key)
 
 
 def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:

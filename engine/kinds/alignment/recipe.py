@@ -59,7 +59,9 @@ def start_step(project: Project) -> Step:
     inputs = {"particles": reads("particles", data.particles), "table": reads("table", data.table)}
     if data.template:
         inputs["template"] = reads("volume", data.template)
-    inputs |= masks.inputs({"alignment": project.masks.alignment, "fsc": project.masks.fsc})
+    inputs |= masks.inputs(
+        {"alignment": project.masks.alignment, "fsc": project.masks.fsc, "fourier": project.masks.fourier}
+    )
     return Step(
         name="ite_0000",
         function=start,

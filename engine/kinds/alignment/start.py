@@ -11,6 +11,7 @@ from engine.data import Half, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels import average
+from engine.kernels.fourier import masked_spectrum
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Halves, Masks
 from engine.kinds.averaging import bad_tags, summed, without
@@ -42,7 +43,10 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     fsc_mask = mask
     if settings.masks.fsc is not None:
         fsc_mask = masks.build(settings.masks.fsc, box_px, pixel_size_A, inputs.get("fsc"))
-    reference = starting_reference(particles, table, mask, inputs.get("template"), work)
+    template: Volume | None = inputs.get("template")
+    if template is not None and settings.masks.fourier is not None:
+        template = with_fourier_mask(template, inputs["fourier"], settings.masks.fourier)
+    reference = starting_reference(particles, table, mask, template, work)
     return {
         "table": table,
         "starting_table": table,
@@ -107,6 +111,14 @@ def _by_region(table: Table) -> np.ndarray:
         half[region_of.ravel() == region] = smaller
         members[smaller] += int(sizes[region])
     return half
+
+
+def with_fourier_mask(template: Volume, fourier_mask: Volume, name: str) -> Volume:
+    """The template without the Fourier voxels that hold no information."""
+    mask = masks.checked(fourier_mask, name, template.data.shape[-1])
+    if not mask.any():
+        raise EngineError(f"the mask {name} is empty: nothing of the template is left (make it anew)")
+    return Volume(np.asarray(masked_spectrum(template.data, mask)), template.pixel_size_A)
 
 
 def starting_reference(
