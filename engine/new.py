@@ -35,7 +35,10 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("data", "pixel_size_A"): 1.35,
         ("masks", "alignment"): {"shape": "sphere", "radius_A": 120},
         ("masks", "fsc"): "masks/fsc.mrc",
+        ("masks", "fourier"): "masks/template_fmask.mrc",
         ("rounds", "bandpass"): {"lowpass_A": 20},
+        ("rounds", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
+        ("rounds", "select_again"): {"rule": "best-fraction", "value": 0.9},
     },
     "average": {
         ("data", "particles"): "crop_1:particles",
@@ -43,6 +46,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("data", "pixel_size_A"): 1.35,
         ("masks", "normalisation"): {"shape": "sphere", "radius_A": 120},
         ("masks", "fsc"): "masks/fsc.mrc",
+        ("average", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
     },
     "comparison": {
         ("data", "table"): "pr_1:table",
@@ -186,26 +190,23 @@ def _section(name: str, field: FieldInfo, examples: Mapping[tuple[str, ...], Any
     yield ""
     if get_origin(field.annotation) is tuple:
         yield f"# {field.description}"
-        yield from _round(form, _ROUNDS[0], is_full=True)
+        yield from _full_round(form, _ROUNDS[0], {key[1]: value for key, value in examples.items() if key[0] == name})
         yield ""
-        yield from _round(form, _ROUNDS[1], is_full=False)
+        yield "[[rounds]]"
+        yield from (f"{key} = {in_toml(value)}" for key, value in _ROUNDS[1].items())
         return
     yield f"[{name}]{' ' * max(1, _VALUE_WIDTH - len(name) - 2)}# {field.description}"
     for key, inner in form.model_fields.items():
         yield from _key_lines(key, inner, examples.get((name, key)))
 
 
-def _round(form: type[BaseModel], values: Mapping[str, Any], is_full: bool) -> Iterator[str]:
-    """One [[rounds]]; the full one has every key, what each means, and the choices."""
+def _full_round(form: type[BaseModel], values: Mapping[str, Any], examples: Mapping[str, Any]) -> Iterator[str]:
+    """One [[rounds]] with every key, what each means, and the choices; examples of what is left out stand behind a #."""
     yield "[[rounds]]"
     for key, field in form.model_fields.items():
-        if key in values:
-            if is_full:
-                yield from _described(key, field)
-            yield f"{key} = {in_toml(values[key])}"
-        elif is_full:
-            yield from _described(key, field)
-            yield f"{key} = {in_toml(_default(field))}"
+        yield from _described(key, field)
+        value = values.get(key, _default(field))
+        yield f"# {key} = {in_toml(examples[key])}" if value is None else f"{key} = {in_toml(value)}"
 
 
 def _described(key: str, field: FieldInfo) -> Iterator[str]:

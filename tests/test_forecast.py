@@ -119,7 +119,7 @@ def test_averaging_holds_no_more_than_is_stated_however_many_particles(reach, wo
             sums = summed(Same(64, n), rows, mask, work)
         else:
             sums = summed_spectra(BoxSpectra(Same(64, n), reach, work), rows, mask, work)
-        averages(sums, 1.0, "C1")
+        averages(sums, 1.0, "C1", None)
 
     averaged(2)  # tables of frequencies, which all averages share
     peaks = []

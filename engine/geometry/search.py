@@ -93,10 +93,12 @@ def rotations(search: Search, level: int = 0) -> np.ndarray:
 
 
 def everywhere(step_deg: float, group: str) -> np.ndarray:
-    """(K, 3, 3) orientations R all over the asymmetric unit of a symmetry (Cn, Dn), about step_deg apart.
+    """(K, 3, 3) orientations R all over the asymmetric unit of a symmetry, about step_deg apart.
 
-    Azimuths share 360 / n evenly; Dn turns every axis over, and half the sphere suffices.
+    Azimuths share 360 / n evenly; Dn turns every axis over, and half the sphere suffices. Of T, O and I, see `_from_a_domain`.
     """
+    if symmetry.is_polyhedral(group):
+        return _from_a_domain(step_deg, symmetry.operators(group))
     directions = cone_directions(360.0, step_deg)
     fold = symmetry.n_fold(group)
     if symmetry.order(group) > fold:
@@ -105,6 +107,23 @@ def everywhere(step_deg: float, group: str) -> np.ndarray:
     n_turns = math.ceil(360.0 / fold / step_deg - _ROUNDING)
     turns = euler.about_z(2.0 * np.pi / fold / n_turns * np.arange(n_turns))
     return np.asarray((directions[:, None] @ turns[None]).reshape(-1, 3, 3))
+
+
+def _from_a_domain(step_deg: float, operators: np.ndarray) -> np.ndarray:
+    """(K, 3, 3) orientations that view the template along the directions of one domain of its group, turned all round.
+
+    A domain holds the directions nearer to one point than to its images. Those up to step / sqrt(2) outside it, the reach of
+    a direction, are kept too: the grid does not have the group's symmetry, so what lies across the border may be served by
+    none within. Orientations that the group takes to an earlier one are dropped.
+    """
+    views = cone_directions(360.0, step_deg)
+    images = operators[1:] @ symmetry.OFF_ALL_AXES
+    borders = images - symmetry.OFF_ALL_AXES
+    outside = views[:, :, 2] @ (borders / np.linalg.norm(borders, axis=1, keepdims=True)).T
+    views = views[(outside <= math.sin(math.radians(step_deg) / math.sqrt(2.0)) + _ROUNDING).all(axis=1)]
+    n_turns = math.ceil(360.0 / step_deg - _ROUNDING)
+    turns = euler.about_z(2.0 * np.pi / n_turns * np.arange(n_turns))
+    return _different((turns[None] @ np.swapaxes(views, 1, 2)[:, None]).reshape(-1, 3, 3), operators)
 
 
 def levels(search: Search, n_further: int, factor: float) -> list[Search]:
@@ -156,11 +175,15 @@ def _flips(flip: Flip, level: int) -> bool:
     return flip == "every-level" or (flip == "first-level" and level == 0)
 
 
-def _different(matrices: np.ndarray) -> np.ndarray:
-    """The matrices in their order, without those equal to an earlier one."""
-    pairs = cKDTree(matrices.reshape(-1, 9)).query_pairs(SAME_ROTATION, output_type="ndarray")
+def _different(matrices: np.ndarray, operators: np.ndarray | None = None) -> np.ndarray:
+    """The matrices in their order, without those equal to an earlier one, or to an earlier one times an operator."""
     kept = np.ones(len(matrices), dtype=bool)
-    kept[pairs[:, 1]] = False
+    tree = cKDTree(matrices.reshape(-1, 9))
+    for operator in np.eye(3)[None] if operators is None else operators:
+        found = cKDTree((matrices @ operator).reshape(-1, 9)).sparse_distance_matrix(
+            tree, SAME_ROTATION, output_type="ndarray"
+        )
+        kept[found["j"][found["i"] < found["j"]]] = False
     return matrices[kept]
 
 

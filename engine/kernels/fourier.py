@@ -137,6 +137,19 @@ def lowpass(volume: Any, lowpass_fpx: float, edge_fpx: float = EDGE_FPX) -> Any:
     return from_spectrum(spectrum(volume) * (0.5 * (1 + namespace(volume).cos(np.pi * above))), n)
 
 
+def masked_spectrum(volume: Any, mask: Any) -> Any:
+    """The cubic box (n, n, n) float32 with its Fourier voxels multiplied by a mask (n, n, n), zero frequency at n // 2.
+
+    A real box has no say in k without -k: where the mask differs between them, their mean counts.
+    """
+    xp = namespace(volume)
+    n = volume.shape[-1]
+    of_k = xp.fft.ifftshift(mask)
+    of_minus_k = xp.roll(of_k[::-1, ::-1, ::-1], (1, 1, 1), axis=(0, 1, 2))
+    weight = ((of_k + of_minus_k) / 2)[:, :, : n // 2 + 1].astype(xp.float32)
+    return from_spectrum(spectrum(volume) * weight, n)
+
+
 def even_fast(n: float) -> int:
     """The smallest even length >= n whose transform is quick."""
     length = int(np.ceil(n))

@@ -70,6 +70,15 @@ def symmetrized(volume: Any, operators: np.ndarray) -> Any:
     return compiled.mean_over(volume, operators)
 
 
+def sum_of_moved(volume: Any, rotations: np.ndarray, shifts_xyz_px: np.ndarray) -> Any:
+    """`rotate.sum_of_moved`: the sum of a box moved by several rotations and shifts."""
+    if namespace(volume) is not np:
+        return rotate.sum_of_moved(volume, rotations, shifts_xyz_px)
+    from engine.kernels import compiled
+
+    return compiled.sum_of_moved(volume, rotations, shifts_xyz_px)
+
+
 def ready(slow: Callable[[], None]) -> None:
     """Returns when the compiled loops can be called; calls slow() first where they are being compiled, once on a machine."""
     from engine.kernels.compiled.warm import warm_up

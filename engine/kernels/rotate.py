@@ -28,11 +28,16 @@ def moved(volume: Any, rotation: Any, shift_xyz_px: Any = (0.0, 0.0, 0.0), order
 
 def symmetrized(volume: Any, operators: np.ndarray) -> Any:
     """The mean of the box turned by every operator (k, 3, 3), cubic spline; the identity alone gives the box as it is."""
+    return (sum_of_moved(volume, operators, np.zeros((len(operators), 3))) / len(operators)).astype(np.float32)
+
+
+def sum_of_moved(volume: Any, rotations: np.ndarray, shifts_xyz_px: np.ndarray) -> Any:
+    """The sum (n, n, n) float64 of the box moved by every rotation (k, 3, 3) and shift (k, 3), cubic spline."""
     total = namespace(volume).zeros_like(volume, dtype=np.float64)
-    for operator in operators:
-        is_identity = np.allclose(operator, np.eye(3), atol=1e-9)
-        total += volume if is_identity else moved(volume, operator)
-    return (total / len(operators)).astype(np.float32)
+    for rotation, shift in zip(rotations, shifts_xyz_px, strict=True):
+        stays = np.allclose(rotation, np.eye(3), atol=1e-9) and not shift.any()
+        total += volume if stays else moved(volume, rotation, shift)
+    return total
 
 
 def mean_and_deviation(box: Any, mask: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> tuple[float, float]:

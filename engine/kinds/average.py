@@ -10,11 +10,9 @@ from pydantic import Field
 from engine.data import Half, ParticleFacts, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import Fault
-from engine.geometry import symmetry
-from engine.kernels.quick import symmetrized
-from engine.kinds import masks, sense, shares
+from engine.kinds import imposing, masks, sense, shares
 from engine.kinds.averaging import alternate, averages, bad_tags, fsc_of_parts, summed, without
-from engine.kinds.form import Form, Look, ParticlesReference, ProjectForm, TableReference, reads
+from engine.kinds.form import Form, Helix, Look, ParticlesReference, ProjectForm, TableReference, reads
 from engine.kinds.mask_form import OptionalMask
 from engine.step import Cost, Outputs, Share, Step
 
@@ -48,7 +46,13 @@ class Averaging(Form):
     minimum_particles: float = Field(
         default=1.0, ge=0, description="Fourier voxels with fewer contributions are 0. Dynamo: fmin"
     )
-    symmetry: str = Field(default="C1", description="Symmetry of the item average_symmetrized: Cn or Dn. Dynamo: sym")
+    symmetry: str = Field(
+        default="C1", description="Symmetry of the item average_symmetrized: Cn, Dn, T, O, I. Dynamo: sym"
+    )
+    helix: Helix | None = Field(
+        default=None,
+        description="Helical symmetry of the item average_symmetrized, beside Cn or Dn; in Dynamo a part of sym",
+    )
 
 
 class Project(ProjectForm):
@@ -75,7 +79,6 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     data = project.data
     particles, table = look.particles(data.particles), look.table(data.table)
     yield from sense.table_and_particles(table, particles, ("data", "table"))
-    yield from sense.symmetry_name(project.average.symmetry, ("average", "symmetry"))
     box_px, pixel_size_A = None, data.pixel_size_A
     yield from sense.pixel_sizes(
         [
@@ -88,6 +91,9 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
         box_px = particles.box_px
         if table is not None:
             pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
+    form = project.average
+    for fault in imposing.faults(form.symmetry, form.helix, box_px, pixel_size_A):
+        yield Fault(("average", *fault.key), fault.what, fault.advice)
     for name in ("normalisation", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
 
@@ -136,11 +142,12 @@ def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> 
     has_halves = set(table["half"][table["averaged"] == 1]) == {Half.ODD, Half.EVEN}
     part = (lambda rows: rows["half"] == Half.ODD) if has_halves else alternate
     sums = summed(particles, table, mask, work, part)
-    made = averages(sums, pixel_size_A, settings.average.symmetry, settings.average.minimum_particles)
-    if not settings.average.fourier_compensation:
+    form = settings.average
+    made = averages(sums, pixel_size_A, form.symmetry, form.helix, form.minimum_particles)
+    if not form.fourier_compensation:
         made["refs/001/average"] = made["refs/001/average_raw"]
-        operators = symmetry.operators(settings.average.symmetry)
-        symmetric = symmetrized(made["refs/001/average"].data, operators)
+        raw = made["refs/001/average"].data
+        symmetric = imposing.imposed(raw, form.symmetry, form.helix, pixel_size_A)
         made["refs/001/average_symmetrized"] = Volume(symmetric, pixel_size_A)
     between = "half-sets of the table, as independent as they were aligned" if has_halves else "alternate particles"
     stored = fsc_of_parts(sums, Volume(fsc_mask, pixel_size_A), between)

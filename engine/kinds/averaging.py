@@ -11,13 +11,14 @@ import numpy as np
 from engine.data import Curve, Particles, Spectra, Table, Volume
 from engine.devices import Work, namespace
 from engine.faults import EngineError
-from engine.geometry import euler, symmetry
+from engine.geometry import euler
 from engine.kernels import average, fsc, quick
 from engine.kernels.average import FourierSum
 from engine.kernels.fourier import block_variance, box_of_block, cropped, even_fast, spectrum_block
 from engine.kernels.mask import support_px
-from engine.kernels.quick import symmetrized
 from engine.kernels.wedge import Wedge
+from engine.kinds.form import Helix
+from engine.kinds.imposing import imposed
 
 GROUP = 16
 """Particles summed in one go. Fixed, so that the order of additions does not depend on workers or chunks."""
@@ -201,16 +202,16 @@ def normalised_block(
     return made / np.float32(deviation) if deviation > 0 else made
 
 
-def averages(sums: Sums, pixel_size_A: float, symmetry_name: str, minimum_particles: float = 0.0) -> dict[str, Any]:
+def averages(
+    sums: Sums, pixel_size_A: float, symmetry_name: str, helix: Helix | None, minimum_particles: float = 0.0
+) -> dict[str, Any]:
     """The averages and the Fourier weight of all particles, under their stored names."""
     total = sums.all
     compensated = np.asarray(average.compensated(total, minimum_particles))
     return {
         "refs/001/average_raw": Volume(np.asarray(average.raw(total, sums.n_particles)), pixel_size_A),
         "refs/001/average": Volume(compensated, pixel_size_A),
-        "refs/001/average_symmetrized": Volume(
-            symmetrized(compensated, symmetry.operators(symmetry_name)), pixel_size_A
-        ),
+        "refs/001/average_symmetrized": Volume(imposed(compensated, symmetry_name, helix, pixel_size_A), pixel_size_A),
         "refs/001/fourier_weight": total.weights.astype(np.float32),
     }
 

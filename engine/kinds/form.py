@@ -204,7 +204,7 @@ class Bandpass(Form):
 
 
 class Select(Form):
-    """Which aligned particles go into the average."""
+    """A rule that keeps particles by their cc; the mean and the deviation are those of the particles it is asked about."""
 
     rule: Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"] = (
         Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
@@ -213,6 +213,34 @@ class Select(Form):
     reject_from_alignment: bool = Field(
         default=False, description="Rejected particles are not aligned any more. Dynamo: thrm 11 to 51"
     )
+
+
+class Helix(Form):
+    """Helical symmetry along z, with the point group Cn or Dn of `symmetry` about the same axis."""
+
+    turn_deg: float = Field(
+        ge=-360,
+        le=360,
+        description="Turn about z from one subunit to the next, right-handed, in deg. Dynamo: sym h[turn,rise]",
+    )
+    rise_A: float | None = Field(default=None, gt=0, description="Rise along z from one subunit to the next in A")
+    rise_px: float | None = Field(default=None, gt=0, description="The same in px")
+    central_fraction: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Part of the box along z, about its centre, that is repeated along the helix",
+    )
+
+    @model_validator(mode="after")
+    def _one_rise(self) -> Helix:
+        if (self.rise_A is None) == (self.rise_px is None):
+            raise ValueError("give the rise exactly once: rise_A or rise_px")
+        return self
+
+    def rise_in_px(self, pixel_size_A: float) -> float:
+        """The rise in px of the data."""
+        return self.rise_px if self.rise_px is not None else (self.rise_A or 0.0) / pixel_size_A
 
 
 class Round(Form):
@@ -232,10 +260,18 @@ class Round(Form):
     refine: Refine = Field(default=Refine(), description="Further levels of the angular search")
     shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
     bandpass: Bandpass = Field(description="Shells that are compared")
-    symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn or Dn. Dynamo: sym")
+    symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn, Dn, T, O, I. Dynamo: sym")
+    helix: Helix | None = Field(
+        default=None, description="Helical symmetry of the reference, beside Cn or Dn; in Dynamo a part of sym"
+    )
     separation_px: float = Field(
         default=0.0,
         ge=0,
         description="Of particles of a tomogram nearer than this in px only that with the highest cc is averaged. Dynamo: stm",
     )
     select: Select = Field(default=Select(), description="Which particles go into the average")
+    select_again: Select | None = Field(
+        default=None,
+        description="Second selection, among the survivors of the first, by their cc with their own average (column cc2). "
+        "Dynamo: thr2, thr2m",
+    )

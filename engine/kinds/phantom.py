@@ -26,7 +26,7 @@ class Object(Form):
     blobs: int = Field(default=60, ge=8, le=1000, description="Blobs of one subunit")
     blob_sigma_px: float = Field(default=1.2, gt=0, description="Width of a blob in px")
     radius_px: float = Field(default=12.0, gt=0, description="Radius of the ball that holds the object, in px")
-    symmetry: str = Field(default="C1", description="Symmetry of the object: Cn or Dn")
+    symmetry: str = Field(default="C1", description="Symmetry of the object: Cn, Dn, T, O, I")
 
 
 class Boxes(Form):
@@ -111,8 +111,7 @@ def make(settings: Made, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The particles, their tables, the object and a low-passed template."""
     boxes = settings.boxes
     shape, poses, start = (np.random.default_rng([settings.seed, stream]) for stream in range(3))
-    operators = symmetry.operators(settings.object.symmetry)
-    centres = object_centres(settings.object, operators, shape)
+    centres = object_centres(settings.object, shape)
     volume = blobs.render(centres, settings.object.blob_sigma_px, boxes.box_px)
     truth = true_table(boxes, poses)
     angles, shifts = pose.perturbed(
@@ -143,11 +142,15 @@ def make(settings: Made, inputs: Mapping[str, Any], work: Work) -> Outputs:
     }
 
 
-def object_centres(form: Object, operators: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Blob centres (n, 3) of the whole object; a symmetric one has its subunit off the axis."""
+def object_centres(form: Object, generator: np.random.Generator) -> np.ndarray:
+    """Blob centres (n, 3) of the whole object; a symmetric one has its subunit off the axes."""
+    operators = symmetry.operators(form.symmetry)
     if len(operators) == 1:
         return blobs.chiral_chain(form.blobs, form.radius_px, generator)
-    subunit = blobs.chiral_chain(form.blobs, form.radius_px / 2, generator) + [form.radius_px / 2, 0, 0]
+    reach, place = (
+        (0.4, symmetry.OFF_ALL_AXES) if symmetry.is_polyhedral(form.symmetry) else (0.5, np.array([1.0, 0.0, 0.0]))
+    )
+    subunit = blobs.chiral_chain(form.blobs, reach * form.radius_px, generator) + (1 - reach) * form.radius_px * place
     return np.concatenate([subunit @ operator.T for operator in operators])
 
 

@@ -180,6 +180,18 @@ def test_everywhere_covers_all_rotations_modulo_the_symmetry_and_none_twice(name
         assert (near < 1e-6).sum() == 1
 
 
+@pytest.mark.parametrize(("name", "most"), [("T", 1.8), ("O", 1.8), ("I", 3.4), ("I1", 3.4), ("I3", 3.4), ("I4", 3.4)])
+def test_everywhere_covers_one_domain_of_a_polyhedral_group_and_little_beside_it(name, most):
+    found, operators = search.everywhere(15.0, name), symmetry.operators(name)
+    whole = search.everywhere(15.0, "C1")
+    generator = np.random.default_rng(0)
+    for true in euler.matrices(euler.random(200, generator)):
+        assert euler.angular_distance_deg(found, true, operators).min() < 15.0
+    assert len(found) * len(operators) < most * len(whole)
+    for row in generator.choice(len(found), 40):
+        assert (euler.angular_distance_deg(found, found[row], operators) < 1e-5).sum() == 1
+
+
 def test_azimuths_of_a_template_with_equal_turns_are_tried_within_one_of_them():
     assert len(search.azimuths(360, 10, fold=6)) == 6
     assert len(search.azimuths(40, 10, fold=6)) == 5

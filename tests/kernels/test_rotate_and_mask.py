@@ -72,7 +72,7 @@ def test_the_chain_is_not_its_own_mirror_image():
 
 
 @pytest.mark.parametrize("n", [24, 25])
-@pytest.mark.parametrize("group", ["C2", "C6", "D3"])
+@pytest.mark.parametrize("group", ["C2", "C6", "D3", "T", "O"])
 def test_compiled_symmetrisation_equals_its_twin(n, group):
     volume = np.random.default_rng(n).normal(size=(n,) * 3).astype(np.float32)
     operators = symmetry.operators(group)

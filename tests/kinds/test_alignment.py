@@ -7,10 +7,11 @@ import pytest
 from engine.data import Half, ParticleArray, ParticleFacts, Table, Volume, VolumeFacts
 from engine.devices import Work
 from engine.faults import EngineError
-from engine.geometry import euler
+from engine.geometry import euler, symmetry
+from engine.kernels import blobs
 from engine.kinds import alignment, comparison
 from engine.kinds.alignment.halves import n_shared, with_halves
-from engine.kinds.alignment.select import select
+from engine.kinds.alignment.select import select, select_again
 from engine.kinds.form import Select
 
 PHANTOM = {
@@ -214,6 +215,83 @@ def test_selection_rules_keep_what_they_say():
         select(table, Select(rule="cc-above", value=0.9))
 
 
+def test_those_who_were_rejected_from_alignment_stay_out_and_those_not_aligned_stay_as_they_are():
+    table = Table.blank(6, cc=[0.9, 0.1, 0.2, 0.5, 0.6, 0.3], aligned=[1, 1, 1, 1, 1, 0], averaged=[1, 1, 1, 1, 1, 1])
+    for rule, value, kept in (
+        ("cc-above", 0.4, [1, 0, 0, 1, 1, 1]),
+        ("cc-above-mean-times", 1.0, [1, 0, 0, 1, 1, 1]),
+        ("cc-above-mean-plus-std", -1.0, [1, 0, 1, 1, 1, 1]),
+        ("best-count", 1.0, [1, 0, 0, 0, 0, 1]),
+        ("best-fraction", 0.4, [1, 0, 0, 0, 1, 1]),
+    ):
+        once = select(table, Select(rule=rule, value=value, reject_from_alignment=True))
+        assert once["averaged"].tolist() == kept, rule
+        assert once["aligned"].tolist() == [*kept[:5], 0], rule
+        again = select(once, Select())
+        assert again["averaged"].tolist() == kept, rule
+
+
+def test_a_second_selection_is_among_the_survivors_of_the_first_by_cc2():
+    table = Table.blank(6, cc2=[0.1, 0.4, 0.2, 0.3, 0.9, 0], aligned=[1, 1, 1, 1, 0, 1], averaged=[1, 1, 1, 1, 1, 0])
+    for rule, value, kept in (
+        ("cc-above", 0.25, [0, 1, 0, 1, 1, 0]),
+        ("cc-above-mean-times", 0.8, [0, 1, 1, 1, 1, 0]),  # of the mean of four
+        ("best-count", 1.0, [0, 1, 0, 0, 1, 0]),
+    ):
+        chosen = select_again(table, Select(rule=rule, value=value))
+        assert chosen["averaged"].tolist() == kept, rule
+        assert chosen["aligned"].tolist() == [1, 1, 1, 1, 0, 1]
+    rejected = select_again(table, Select(rule="best-count", value=1.0, reject_from_alignment=True))
+    assert rejected["aligned"].tolist() == [0, 1, 0, 0, 0, 1]
+    with pytest.raises(EngineError, match=r"select_again: no particle .* best cc2 is 0\.100"):
+        select_again(table.where(np.arange(6) == 0), Select(rule="cc-above", value=0.9))
+
+
+def test_survivors_are_scored_against_their_own_average_and_only_the_best_are_averaged(phantom):
+    noise = np.random.default_rng(3).normal(size=(4, 28, 28, 28)).astype(np.float32)
+    boxes = phantom["phantom:particles"].boxes.copy()
+    boxes[:4] = noise * boxes.std()
+    given = {**phantom, "phantom:particles": ParticleArray(boxes, phantom["phantom:particles"].tags, 4.0)}
+    first = {"select": {"rule": "best-count", "value": 22}}
+    again = {**first, "select_again": {"rule": "best-count", "value": 20}}
+    plain, made = (align(given, settings)["ite_0001"] for settings in (first, again))
+    survived = plain["table"]["averaged"] == 1
+    cc2 = made["table"]["cc2"]
+    assert (cc2[survived] != 0).all()
+    assert (cc2[~survived] == 0).all()
+    best = set(made["table"].tags[np.argsort(-cc2)[:20]])
+    assert set(made["table"].tags[made["table"]["averaged"] == 1]) == best
+    assert made["summary"]["averaged"] == 20
+    np.testing.assert_array_equal(made["table"]["cc"], plain["table"]["cc"])
+    only = made["table"].with_columns(aligned=0)
+    alone = align({**given, "phantom:table": only}, data={"template": None})["ite_0000"]["refs/001/average"]
+    np.testing.assert_allclose(made["refs/001/average"].data, alone.data, atol=1e-4 * alone.data.max())
+
+
+def test_a_second_rule_that_keeps_all_only_writes_cc2(phantom):
+    plain, made = align(phantom)["ite_0001"], align(phantom, {"select_again": {"rule": "all"}})["ite_0001"]
+    np.testing.assert_array_equal(made["refs/001/average"].data, plain["refs/001/average"].data)
+    assert made["table"].with_columns(cc2=0).equals(plain["table"])
+    assert np.corrcoef(made["table"]["cc2"], made["table"]["cc"])[0, 1] > 0.5
+    other = align(phantom, {"select_again": {"rule": "all"}}, work=Work(2, (), 7))["ite_0001"]
+    assert other["table"].equals(made["table"])
+
+
+def test_a_selection_that_cannot_be_is_a_fault(phantom):
+    table = phantom["phantom:table"]
+    for name in ("select", "select_again"):
+        for values, key, words in (
+            ({"rule": "best-fraction", "value": 1.5}, "value", "between 0 and 1"),
+            ({"rule": "best-count", "value": 2.5}, "value", "whole number"),
+            ({"rule": "cc-above", "value": 20.0}, "value", "no cc lies above 20"),
+            ({"rule": "all", "reject_from_alignment": True}, "reject_from_alignment", "rejects nothing"),
+        ):
+            ((found, what),) = faults(table, **{name: values})
+            assert found == ("rounds", 0, name, key)
+            assert words in what
+    assert faults(table, select={"reject_from_alignment": True}, separation_px=3.0) == []
+
+
 def test_of_particles_too_near_each_other_the_best_goes_on():
     table = Table.blank(
         5, x=[0, 3, 6, 0, 50], dx=[0, 0, 0, 1, 0], cc=[0.5, 0.9, 0.4, 0.3, 0.1], tomo=[1, 1, 1, 2, 1], y=0, z=0
@@ -282,7 +360,8 @@ class Told:
 
 
 def faults(table, **facts):
-    form = alignment.Project.model_validate({"data": DATA, "rounds": [ROUND]})
+    values = {name: facts.pop(name) for name in list(facts) if name not in FACTS}
+    form = alignment.Project.model_validate({"data": DATA, "rounds": [{**ROUND, **values}]})
     return [(fault.key, fault.what) for fault in alignment.check(form, Told(table, **facts))]
 
 
@@ -339,6 +418,85 @@ def test_symmetry_is_imposed_on_the_stored_second_average(phantom):
     assert not np.allclose(made["refs/001/average"].data, symmetric, atol=0.05 * symmetric.max())
 
 
+TURN, RISE = 40.0, 4.0
+
+
+@pytest.fixture(scope="module")
+def filament():
+    """Pieces of a filament: helical subunits beyond the box on both ends, lying any way round, and little disturbed."""
+    generator = np.random.default_rng(2)
+    rotations, shifts = symmetry.helical("C1", TURN, RISE, 40.0)
+    subunit = blobs.chiral_chain(8, 3.0, generator) + [6.0, 0, 0]
+    centres = (np.einsum("kij,bj->kbi", rotations, subunit) + shifts[:, None]).reshape(-1, 3)
+    truth = Table.blank(16, ftype=1, ymintilt=-60, ymaxtilt=60, tomo=1, apix=4.0)
+    truth = truth.with_poses(euler.random(16, generator), np.zeros((16, 3)))
+    clean = np.stack([blobs.render(centres @ R.T, 1.2, 32) for R in euler.matrices(truth.angles)])
+    noise = 2.5 * clean.std() * generator.standard_normal(clean.shape, dtype=np.float32)
+    return {
+        "phantom:particles": ParticleArray(clean + noise, truth.tags, 4.0),
+        "phantom:table": truth,
+        "object": blobs.render(centres, 1.2, 32),
+    }
+
+
+def likeness(a, b):
+    """Correlation of two maps inside a ball."""
+    x, y, z = np.indices(a.shape) - a.shape[0] // 2
+    inside = x**2 + y**2 + z**2 < 13**2
+    return np.corrcoef(a[inside], b[inside])[0, 1]
+
+
+def test_a_helix_is_imposed_on_the_reference_and_on_the_second_average(filament):
+    values = {"iterations": 2, "bandpass": {"lowpass_fpx": 12}, "azimuth": {"range_deg": 16, "step_deg": 8}}
+    narrow = {**values, "cone": {"range_deg": 16, "step_deg": 8}, "shifts": {"limits_xyz_px": [2, 2, 1.5]}}
+    helix = {"turn_deg": TURN, "rise_A": 16.0}
+    data = {"template": None}
+    plain, helical = (align(filament, {**narrow, **more}, data=data) for more in ({}, {"helix": helix}))
+    wrong = align(filament, {**narrow, "helix": {"turn_deg": -TURN, "rise_px": RISE}}, data=data)
+    average, symmetric, mirrored = (
+        likeness(made["ite_0002"][f"refs/001/{item}"].data, filament["object"])
+        for made, item in (
+            (plain, "average"),
+            (helical, "average_symmetrized"),
+            (wrong, "average_symmetrized"),
+        )
+    )
+    assert symmetric > average + 0.05
+    assert mirrored < symmetric - 0.2
+    cc, plain_cc = (made["ite_0001"]["table"]["cc"].mean() for made in (helical, plain))
+    assert cc != plain_cc  # the reference of the first iteration is helical too
+    halves = align(filament, {**narrow, "helix": helix}, data={**data, "halves": "parity"})["ite_0002"]
+    assert likeness(halves["refs/001/average_symmetrized"].data, filament["object"]) > average + 0.03
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "words"),
+    [
+        ({"symmetry": "O", "helix": {"turn_deg": 30, "rise_A": 20}}, ("helix",), "no symmetry O beside it"),
+        (
+            {"helix": {"turn_deg": 30, "rise_A": 60}},
+            ("helix", "rise_A"),
+            "15 px is more than the central 14 px of the box",
+        ),
+        ({"helix": {"turn_deg": 30, "rise_px": 15}}, ("helix", "rise_px"), "would have gaps"),
+    ],
+)
+def test_an_impossible_helix_is_one_fault(phantom, values, key, words):
+    ((found, what),) = faults(phantom["phantom:table"], **values)
+    assert found == ("rounds", 0, *key)
+    assert words in what
+
+
+def test_a_rise_in_angstrom_needs_a_pixel_size(phantom):
+    table = phantom["phantom:table"].with_columns(apix=0)
+    facts = {"particles": ParticleFacts(24, 28, 0.0), "template": VolumeFacts((28, 28, 28), 0.0)}
+    ((_, what),) = faults(table, helix={"turn_deg": 30, "rise_A": 20}, **facts)
+    assert "needs a pixel size" in what
+    assert faults(table, helix={"turn_deg": 30, "rise_px": 5}, **facts) == []
+    with pytest.raises(EngineError, match=r"helix: a rise of 20 px .*raise helix\.central_fraction"):
+        align(phantom, {"helix": {"turn_deg": 30, "rise_px": 20}})
+
+
 def spoilt(phantom, tags):
     particles = phantom["phantom:particles"]
     boxes = particles.boxes.copy()
@@ -390,6 +548,40 @@ def test_a_flat_template_is_a_clear_error(phantom):
     flat = Volume(np.zeros((28, 28, 28), dtype=np.float32), 4.0)
     with pytest.raises(EngineError, match="template is constant"):
         align({**phantom, "phantom:template": flat})
+
+
+def test_the_template_loses_the_fourier_voxels_that_hold_nothing(phantom):
+    z, y, x = np.indices((28,) * 3) - 14
+    kept = np.abs(z) <= np.abs(x)  # a wedge about z is missing
+    given = {**phantom, "f.mrc": Volume(kept.astype(np.float32))}
+    for halves in ("none", "parity"):
+        made = align(given, masks={"fourier": "f.mrc"}, data={"halves": halves})
+        folder = "" if halves == "none" else "half_even/"
+        reference = made[f"{folder}ite_0000"]["refs/001/starting_reference"].data
+        found, plain = (np.fft.fftshift(np.fft.fftn(v)) for v in (reference, phantom["phantom:template"].data))
+        inner = (np.abs(z) < 14) & (np.abs(y) < 14) & (np.abs(x) < 14)
+        assert np.abs(found[inner & ~kept]).max() < 1e-4 * np.abs(plain).max()
+        np.testing.assert_allclose(
+            np.abs(found[inner & kept]), np.abs(plain[inner & kept]), atol=1e-4 * np.abs(plain).max()
+        )
+    with pytest.raises(EngineError, match=r"f.mrc is empty"):
+        align({**given, "f.mrc": Volume(np.zeros((28,) * 3, np.float32))}, masks={"fourier": "f.mrc"})
+
+
+def test_a_fourier_mask_of_no_template_or_of_another_box_is_a_fault(phantom):
+    def told(shape, **data):
+        values = {"data": {**DATA, **data}, "rounds": [ROUND], "masks": {"fourier": "f.mrc"}}
+        form = alignment.Project.model_validate(values)
+        return [
+            (fault.key, fault.what) for fault in alignment.check(form, Told(phantom["phantom:table"], template=shape))
+        ]
+
+    right, wrong = (VolumeFacts((n, n, n), 4.0) for n in (28, 30))
+    assert told(right) == []
+    ((key, what),) = told(right, template=None)
+    assert key == ("masks", "fourier")
+    assert "there is none" in what
+    assert (("masks", "fourier"), "has 30 x 30 x 30 px, the particles have 28") in told(wrong)
 
 
 def test_a_mirrored_template_loses(phantom):

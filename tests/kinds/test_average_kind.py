@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from engine.data import Half
+from engine.geometry import euler
 from engine.kernels import fsc, mask
 from engine.kernels.fourier import spectrum
 from engine.kernels.rotate import moved
@@ -63,6 +64,16 @@ def test_symmetry_is_imposed_on_a_version_of_its_own(phantom):
     inner = slice(5, -5)
     turned = moved(symmetric, np.diag([-1.0, -1.0, 1.0]))
     np.testing.assert_allclose(turned[inner, inner, inner], symmetric[inner, inner, inner], atol=0.03 * symmetric.max())
+
+
+def test_a_helix_is_imposed_on_the_symmetrised_version(phantom):
+    helix = {"turn_deg": 50, "rise_px": 3.0}
+    for compensated in (True, False):
+        made = average(phantom, average={"helix": helix, "fourier_compensation": compensated})
+        symmetric = made["refs/001/average_symmetrized"].data
+        turned = moved(symmetric, euler.about_z(np.radians(50)), [0, 0, 3.0])
+        inner = (slice(6, -6),) * 3
+        assert np.corrcoef(turned[inner].ravel(), symmetric[inner].ravel())[0, 1] > 0.99
 
 
 def test_the_normalisation_mask_makes_particles_of_any_contrast_count_alike(phantom):

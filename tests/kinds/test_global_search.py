@@ -49,12 +49,15 @@ def lost(table):
     return table.with_poses(euler.random(len(table), np.random.default_rng(5)), np.zeros((len(table), 3)))
 
 
-@pytest.mark.parametrize(("name", "blobs"), [("C1", 40), ("C6", 12), ("D3", 12)])
-def test_a_global_search_finds_poses_from_random_angles(chain, name, blobs):
+@pytest.mark.parametrize(
+    ("name", "blobs", "within_deg"),  # what 24 small subunits tell apart at this band is coarser
+    [("C1", 40, 3), ("C6", 12, 3), ("D3", 12, 3), ("T", 8, 3), ("O", 8, 5)],
+)
+def test_a_global_search_finds_poses_from_random_angles(chain, name, blobs, within_deg):
     given = chain if name == "C1" else phantom(name, blobs)
     found = align(given, {**GLOBAL, "symmetry": name}, lost(given["phantom:table"]))
     errors = comparison.pose_errors(found, given["phantom:truth"], name)
-    assert (errors["angle_deg"] < 3).mean() >= 0.95
+    assert (errors["angle_deg"] < within_deg).mean() >= 0.95
     assert np.median(errors["shift_px"]) < 0.25
 
 

@@ -52,9 +52,10 @@ def test_the_start_is_off_by_at_most_what_is_stated():
     assert np.linalg.norm(truth.shifts_xyz_px, axis=1).max() <= 2
 
 
-def test_a_symmetric_object_has_its_symmetry():
-    volume = make(object={"symmetry": "C3", "radius_px": 8})["object"].data
-    for operator in symmetry.operators("C3"):
+@pytest.mark.parametrize("name", ["C3", "T", "O", "I1"])
+def test_a_symmetric_object_has_its_symmetry(name):
+    volume = make(object={"symmetry": name, "radius_px": 8, "blobs": 8})["object"].data
+    for operator in symmetry.operators(name)[:12]:
         np.testing.assert_allclose(moved(volume, operator), volume, atol=0.02 * volume.max())
 
 

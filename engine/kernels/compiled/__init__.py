@@ -5,7 +5,7 @@ Compiled once per machine (numba keeps the result in a cache); the global interp
 
 from engine.kernels.compiled.insertion import empty, folded, insert
 from engine.kernels.compiled.score import best_of_each, shifted, slopes
-from engine.kernels.compiled.turning import mean_and_deviation, mean_over, turned
+from engine.kernels.compiled.turning import mean_and_deviation, mean_over, sum_of_moved, turned
 
 __all__ = [
     "best_of_each",
@@ -16,5 +16,6 @@ __all__ = [
     "mean_over",
     "shifted",
     "slopes",
+    "sum_of_moved",
     "turned",
 ]

@@ -78,12 +78,17 @@ def _moments(mask, back, offset, radius, box):
 
 def mean_over(volume: np.ndarray, operators: np.ndarray) -> np.ndarray:
     """The mean of the box turned by every operator (k, 3, 3), cubic spline, (n, n, n) float32, like `rotate.symmetrized`."""
+    return sum_of_moved(volume, operators, np.zeros((len(operators), 3))) / np.float32(len(operators))
+
+
+def sum_of_moved(volume: np.ndarray, rotations: np.ndarray, shifts_xyz_px: np.ndarray) -> np.ndarray:
+    """The sum of the box moved by every rotation and shift, cubic spline, (n, n, n) float32, like `rotate.sum_of_moved`."""
     coefficients = np.pad(spline_filter(volume, order=3, output=np.float64), EDGE, mode="reflect").astype(np.float32)
     total = np.zeros(volume.shape, dtype=np.float32)
-    for operator in operators:
-        _, back, offset = _prepared(volume, operator, np.zeros(3))
+    for rotation, shift in zip(rotations, shifts_xyz_px, strict=True):
+        _, back, offset = _prepared(volume, rotation, shift)
         _add_cubic(coefficients.ravel(), back, offset, total)
-    return total / np.float32(len(operators))
+    return total
 
 
 @compiled

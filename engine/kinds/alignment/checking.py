@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from engine.data import Table
 from engine.faults import EngineError, Fault
-from engine.kinds import masks, sense
+from engine.kinds import imposing, masks, sense
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.halves import refuse_shared, with_halves
-from engine.kinds.form import Look, Round
+from engine.kinds.form import Look, Round, Select
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:
@@ -34,6 +34,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.same_box(template, box_px, ("data", "template"))
     for name in ("alignment", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
+    yield from fourier_mask_faults(project, look, box_px)
     if particles and table:
         yield from halves_faults(project, table, particles.box_px)
     for number, settings in enumerate(project.rounds):
@@ -51,6 +52,18 @@ def halves_faults(project: Project, table: Table, box_px: int) -> Iterator[Fault
         yield Fault(("data", "halves"), str(problem))
 
 
+def fourier_mask_faults(project: Project, look: Look, box_px: int | None) -> Iterator[Fault]:
+    """A Fourier mask of another size, or of no template."""
+    key, mask = ("masks", "fourier"), project.masks.fourier
+    if mask is None:
+        return
+    if project.data.template is None:
+        yield Fault(
+            key, "masks the spectrum of data.template, and there is none", "give data.template, or remove the mask"
+        )
+    yield from sense.same_box(look.volume(mask), box_px, key)
+
+
 def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
     """What makes a round impossible."""
     yield from global_faults(settings)
@@ -61,7 +74,7 @@ def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None
                 f"{part.step_deg:g} deg is more than half the range of {part.range_deg:g} deg: nothing new would be tried",
                 f"at most {part.range_deg / 2:g}, or range_deg = 0 to leave the search out",
             )
-    yield from sense.symmetry_name(settings.symmetry, ("symmetry",))
+    yield from imposing.faults(settings.symmetry, settings.helix, box_px, pixel_size_A)
     yield from band_faults(settings, box_px, pixel_size_A)
     yield from selection_faults(settings)
     if box_px and settings.shifts.origin != "unlimited":
@@ -124,9 +137,26 @@ def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None)
 
 
 def selection_faults(settings: Round) -> Iterator[Fault]:
-    """A number that does not fit its rule."""
-    rule, value = settings.select.rule, settings.select.value
+    """Numbers that do not fit their rules, and rules that reject nothing."""
+    for name, select in (("select", settings.select), ("select_again", settings.select_again)):
+        if select is not None:
+            separates = name == "select" and settings.separation_px > 0
+            for key, what, advice in rule_faults(select, separates):
+                yield Fault((name, key), what, advice)
+
+
+def rule_faults(select: Select, separates: bool) -> Iterator[tuple[str, str, str]]:
+    """Key, what is wrong and advice for one selection; separates: whether crowded particles are taken out before it."""
+    rule, value = select.rule, select.value
     if rule == "best-fraction" and not 0 < value <= 1:
-        yield Fault(("select", "value"), f"a fraction lies between 0 and 1, not {value:g}", "0.9 keeps nine of ten")
+        yield "value", f"a fraction lies between 0 and 1, not {value:g}", "0.9 keeps nine of ten"
     if rule == "best-count" and (value < 1 or value != int(value)):
-        yield Fault(("select", "value"), f"a count is a whole number of 1 or more, not {value:g}")
+        yield "value", f"a count is a whole number of 1 or more, not {value:g}", "100 keeps the hundred best"
+    if rule == "cc-above" and not -1 <= value < 1:
+        yield (
+            "value",
+            f"no cc lies above {value:g}: they go from -1 to 1",
+            "0.2, or best-count for a number of particles",
+        )
+    if select.reject_from_alignment and rule == "all" and not separates:
+        yield "reject_from_alignment", 'rule = "all" rejects nothing', "choose another rule, or remove it"

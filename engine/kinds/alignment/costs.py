@@ -41,7 +41,7 @@ def transform_share(project: Project, facts: ParticleFacts) -> Share:
 def cost(project: Project, iteration: Iteration) -> Cost:
     """What an iteration does for each particle."""
     settings = iteration.settings
-    plan = search_plan(settings)
+    plan, again = search_plan(settings), settings.select_again
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
         rotations += STENCIL * plan.n_polish
@@ -54,12 +54,13 @@ def cost(project: Project, iteration: Iteration) -> Cost:
         seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
         if kept is None or kept < reach:
-            return shares.transformed(box_px, reach) + prepared + shares.averaged(box_px)
+            whole = shares.averaged(box_px)
+            return shares.transformed(box_px, reach) + prepared + (whole if again is None else whole + whole)
         n_bytes = block_bytes(kept)
         aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
-        if iteration.is_last_of_round:
-            return aligned + shares.averaged(box_px)
-        return aligned + shares.averaged_blocks(box_px, reach, n_bytes)
+        in_blocks = shares.averaged_blocks(box_px, reach, n_bytes)
+        summing = shares.averaged(box_px) if iteration.is_last_of_round else in_blocks
+        return aligned + (summing if again is None else summing + summing)
 
     def words(facts: ParticleFacts) -> str:
         return search_in_words(iteration.round_number, settings, facts, known_pixel_size_A(project, facts))

@@ -46,6 +46,11 @@ class Masks(Form):
         default=None, description="Where the reference is compared; omitted: a ball that fills the box. Dynamo: mask"
     )
     fsc: OptionalMask = Field(default=None, description="Mask of the FSC; omitted: the alignment mask. Dynamo: smask")
+    fourier: OptionalVolumeReference = Field(
+        default=None,
+        description="Which Fourier voxels of data.template are used, 0 to 1, zero frequency at n // 2: those that hold "
+        "information. Dynamo: fmask",
+    )
 
 
 class Project(ProjectForm):

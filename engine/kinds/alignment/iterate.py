@@ -10,15 +10,17 @@ import numpy as np
 from engine.data import Particles, Spectra, Table, Volume
 from engine.devices import Work
 from engine.geometry import euler, search, symmetry
-from engine.kernels.quick import symmetrized
+from engine.kernels import average
 from engine.kinds.alignment import everywhere, group
+from engine.kinds.alignment.again import rescored
 from engine.kinds.alignment.particle import Member, Plan, prepared
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
-from engine.kinds.alignment.select import select
+from engine.kinds.alignment.select import select, select_again
 from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
-from engine.kinds.averaging import averages, chunks, fsc_of_parts, summed, summed_spectra, wedges
+from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, summed, summed_spectra, wedges
 from engine.kinds.form import Form, Round
+from engine.kinds.imposing import imposed
 from engine.step import Outputs
 
 
@@ -33,26 +35,36 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
     """The table of new poses, the averages and their FSC.
 
     Particles are aligned by their coefficients out to the round's reach. Those between make the average too, wherever blocks
-    pay: its shells end there. The last iteration's average is made from whole boxes.
+    pay: its shells end there. The last iteration's average is made from whole boxes. A second selection averages twice.
     """
     particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
     reference: Volume = inputs["reference"]
     origin: Table = inputs.get("origin", table)
     mask: np.ndarray = inputs["mask"].data
-    symmetric = symmetrized(reference.data, symmetry.operators(settings.round.symmetry))
-    reach = reach_fpx(settings.round.bandpass, particles.box_px, reference.pixel_size_A)
+    pixel_size_A = reference.pixel_size_A
+    symmetric = imposed(reference.data, settings.round.symmetry, settings.round.helix, pixel_size_A)
+    reach = reach_fpx(settings.round.bandpass, particles.box_px, pixel_size_A)
     taking_part = table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)]
     spectra = spectra_of(particles, taking_part, inputs.get("spectra"), reach, work)
-    aligned = align(spectra, table, origin, symmetric, mask, settings.round, reference.pixel_size_A, work)
+    aligned = align(spectra, table, origin, symmetric, mask, settings.round, pixel_size_A, work)
     chosen = select(aligned, settings.round.select, settings.round.separation_px)
-    if settings.is_last or not pays(reach, particles.box_px):
-        sums = summed(particles, chosen, mask, work)
-    else:
-        sums = summed_spectra(spectra, chosen, mask, work)
+
+    def sums_of(table: Table) -> Sums:
+        if settings.is_last or not pays(reach, particles.box_px):
+            return summed(particles, table, mask, work)
+        return summed_spectra(spectra, table, mask, work)
+
+    sums = sums_of(chosen)
+    if settings.round.select_again is not None:
+        of_survivors = np.asarray(average.compensated(sums.all))
+        of_survivors = imposed(of_survivors, settings.round.symmetry, settings.round.helix, pixel_size_A)
+        chosen = rescored(spectra, chosen, of_survivors, mask, settings.round, pixel_size_A, work)
+        chosen = select_again(chosen, settings.round.select_again)
+        sums = sums_of(chosen)
     return {
         "table": chosen,
-        **averages(sums, reference.pixel_size_A, settings.round.symmetry),
+        **averages(sums, pixel_size_A, settings.round.symmetry, settings.round.helix),
         "refs/001/fsc": fsc_of_parts(sums, inputs["fsc_mask"], "alternate particles aligned to one reference"),
         "summary": summary(chosen),
     }

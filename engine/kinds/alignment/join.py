@@ -9,11 +9,10 @@ import numpy as np
 
 from engine.data import Table, Volume
 from engine.devices import Work
-from engine.geometry import symmetry
 from engine.kernels import average, fsc
-from engine.kernels.quick import symmetrized
 from engine.kinds.averaging import ended, fsc_curve
-from engine.kinds.form import Form
+from engine.kinds.form import Form, Helix
+from engine.kinds.imposing import imposed
 from engine.step import Outputs
 
 
@@ -21,6 +20,7 @@ class Join(Form):
     """What joining needs to know."""
 
     symmetry: str
+    helix: Helix | None
 
 
 def join(settings: Join, inputs: Mapping[str, Any], work: Work) -> Outputs:
@@ -31,13 +31,13 @@ def join(settings: Join, inputs: Mapping[str, Any], work: Work) -> Outputs:
     curve = ended(fsc.fsc(odd.data, even.data, fsc_mask.data), weight)
     pixel_size_A, box_px = odd.pixel_size_A, odd.data.shape[-1]
     stored = fsc_curve(curve, box_px, pixel_size_A, "half-sets aligned on their own", gold_standard=True)
-    operators = symmetry.operators(settings.symmetry)
+    symmetric = imposed(merged, settings.symmetry, settings.helix, pixel_size_A)
     n_odd, n_even = (int(inputs[f"{half}_table"]["averaged"].sum()) for half in ("odd", "even"))
     raw = (n_odd * inputs["odd_raw"].data + n_even * inputs["even_raw"].data) / (n_odd + n_even)
     return {
         "table": table,
         "refs/001/average": Volume(np.asarray(merged), pixel_size_A),
-        "refs/001/average_symmetrized": Volume(symmetrized(merged, operators), pixel_size_A),
+        "refs/001/average_symmetrized": Volume(symmetric, pixel_size_A),
         "refs/001/average_raw": Volume(raw.astype(np.float32), pixel_size_A),
         "refs/001/fourier_weight": np.asarray(weight, dtype=np.float32),
         "refs/001/fsc": stored,

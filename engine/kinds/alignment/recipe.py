@@ -59,7 +59,9 @@ def start_step(project: Project) -> Step:
     inputs = {"particles": reads("particles", data.particles), "table": reads("table", data.table)}
     if data.template:
         inputs["template"] = reads("volume", data.template)
-    inputs |= masks.inputs({"alignment": project.masks.alignment, "fsc": project.masks.fsc})
+    inputs |= masks.inputs(
+        {"alignment": project.masks.alignment, "fsc": project.masks.fsc, "fourier": project.masks.fourier}
+    )
     return Step(
         name="ite_0000",
         function=start,
@@ -160,7 +162,7 @@ def join_step(number: int, settings: Round) -> Step:
         name=f"ite_{number:04d}",
         function=join,
         version=1,
-        settings=Join(symmetry=settings.symmetry),
+        settings=Join(symmetry=settings.symmetry, helix=settings.helix),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={"ite": number},

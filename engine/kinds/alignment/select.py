@@ -20,7 +20,18 @@ def select(table: Table, rule: Select, separation_px: float = 0.0) -> Table:
     """
     was_aligned = table["aligned"] == 1
     candidates = was_aligned & ~crowded(table, separation_px)
-    cc = table["cc"][candidates]
+    return _chosen(table, rule, "select", "cc", was_aligned, candidates)
+
+
+def select_again(table: Table, rule: Select) -> Table:
+    """The table with averaged = 1 for those survivors of `select` that survive a second rule, by cc2; other rows stay."""
+    survivors = (table["aligned"] == 1) & (table["averaged"] == 1)
+    return _chosen(table, rule, "select_again", "cc2", survivors, survivors)
+
+
+def _chosen(table: Table, rule: Select, name: str, column: str, entrants: np.ndarray, candidates: np.ndarray) -> Table:
+    """The table with the rule applied by a column to candidates, which are some of the entrants; the other entrants fall."""
+    cc = table[column][candidates]
     n = len(cc)
     survives: dict[str, Callable[[], np.ndarray]] = {
         "all": lambda: np.ones(n, dtype=bool),
@@ -30,12 +41,12 @@ def select(table: Table, rule: Select, separation_px: float = 0.0) -> Table:
         "best-count": lambda: _rank(cc) < rule.value,
         "best-fraction": lambda: _rank(cc) < np.ceil(rule.value * n - 1e-9),
     }
-    chosen = np.where(was_aligned, 0, table["averaged"])
+    chosen = np.where(entrants, 0, table["averaged"])
     chosen[candidates] = survives[rule.rule]()
     if not chosen.any():
-        best = f"the best cc is {cc.max(initial=-1):.3f}"
-        raise EngineError(f"select: no particle survives {rule.rule} {rule.value:g}; {best} (loosen the rule)")
-    rejected = was_aligned & (chosen == 0) & rule.reject_from_alignment
+        best = f"the best {column} is {cc.max(initial=-1):.3f}"
+        raise EngineError(f"{name}: no particle survives {rule.rule} {rule.value:g}; {best} (loosen the rule)")
+    rejected = entrants & (chosen == 0) & rule.reject_from_alignment
     return table.with_columns(averaged=chosen, aligned=np.where(rejected, 0, table["aligned"]))
 
 

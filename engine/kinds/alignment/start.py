@@ -11,6 +11,7 @@ from engine.data import Half, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels import average
+from engine.kernels.fourier import masked_spectrum
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Halves, Masks
 from engine.kinds.alignment.halves import halves_text, refuse_shared, with_halves
@@ -46,7 +47,10 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     fsc_mask = mask
     if settings.masks.fsc is not None:
         fsc_mask = masks.build(settings.masks.fsc, "fsc", inputs, box_px, pixel_size_A)
-    reference = starting_reference(particles, table, mask, inputs.get("template"), work)
+    template: Volume | None = inputs.get("template")
+    if template is not None and settings.masks.fourier is not None:
+        template = with_fourier_mask(template, inputs["fourier"], settings.masks.fourier)
+    reference = starting_reference(particles, table, mask, template, work)
     return {
         "table": table,
         "starting_table": table,
@@ -63,6 +67,14 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
             "box (px)": box_px,
         },
     }
+
+
+def with_fourier_mask(template: Volume, fourier_mask: Volume, name: str) -> Volume:
+    """The template without the Fourier voxels that hold no information."""
+    mask = masks.checked(fourier_mask, name, template.data.shape[-1])
+    if not mask.any():
+        raise EngineError(f"the mask {name} is empty: nothing of the template is left (make it anew)")
+    return Volume(np.asarray(masked_spectrum(template.data, mask)), template.pixel_size_A)
 
 
 def starting_reference(

@@ -1,0 +1,48 @@
+"""The second selection: survivors of the first are scored against their own average, where they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.data import Spectra, Table
+from engine.devices import Work
+from engine.geometry import euler
+from engine.kernels import correlate, exact
+from engine.kinds.alignment.particle import Matter, prepared
+from engine.kinds.averaging import chunks, wedges
+from engine.kinds.form import Round
+
+
+def rescored(
+    spectra: Spectra,
+    table: Table,
+    survivors_average: np.ndarray,
+    mask: np.ndarray,
+    settings: Round,
+    pixel_size_A: float,
+    work: Work,
+) -> Table:
+    """The table with cc2, the exact cc with the average, of every row aligned and averaged; 0 in the others.
+
+    No pose changes. The average holds the particle itself: cc2 is good for ranking particles, and higher than an outsider's.
+    """
+    high, low = settings.bandpass.shells(spectra.box_px, pixel_size_A)
+    rows = np.flatnonzero((table["aligned"] == 1) & (table["averaged"] == 1))
+    samplings, rotations, d = wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
+    occurring = {samplings[row] for row in rows}
+    matter = work.once_per_device(
+        lambda: prepared(work.array(survivors_average), work.array(mask), occurring, high, low, spectra.reach)
+    )
+
+    def scored(job: range) -> list[float]:
+        here = matter()
+        return [score(row, here) for row in rows[job.start : job.stop]]
+
+    def score(row: int, here: Matter) -> float:
+        selection = here.bands[samplings[row]]
+        values = correlate.coefficients(selection, work.array(spectra.block(int(table.tags[row]))))
+        return exact.exact_cc(here.whole, here.small_mask, selection, values, rotations[row], d[row])
+
+    cc2 = np.zeros(len(table))
+    cc2[rows] = [cc for part in work.map(scored, chunks(len(rows), work.chunk)) for cc in part]
+    return table.with_columns(cc2=cc2)
