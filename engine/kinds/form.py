@@ -221,7 +221,7 @@ class Helix(Form):
     turn_deg: float = Field(
         ge=-360,
         le=360,
-        description="Turn about z from one subunit to the next, right-handed, in deg. Dynamo: sym h[turn,rise]",
+        description="Turn about z from one subunit to the next, right-handed, in deg. In Dynamo a part of sym",
     )
     rise_A: float | None = Field(default=None, gt=0, description="Rise along z from one subunit to the next in A")
     rise_px: float | None = Field(default=None, gt=0, description="The same in px")
