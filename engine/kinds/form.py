@@ -273,5 +273,5 @@ class Round(Form):
     select_again: Select | None = Field(
         default=None,
         description="Second selection, among the survivors of the first, by their cc with their own average (column cc2). "
-        "Dynamo: thr2, thr2m",
+        "In Dynamo thr2 and thr2m",
     )
