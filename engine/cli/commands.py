@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import INTERRUPTED, show
+from engine.cli import INTERRUPTED, from_dynamo, show
+from engine.cli.options import Json, Paths
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, INVALID, LOCKED = 0, 1, 2, 5
 """Exit codes; click's own usage errors are 2 as well."""
-
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH", help="Project files, or folders of them.", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class _Commands(TyperGroup):
@@ -302,7 +298,7 @@ def query(
     if as_dynamo:
         if where or columns or sort:
             raise EngineError("--as-dynamo writes whole results (leave out --where, --columns and --sort)")
-        _lay_out(address, as_dynamo)
+        from_dynamo.lay_out(address, as_dynamo)
         return
     answer = query(address, where=where, columns=columns, sort=sort)
     if path:
@@ -324,63 +320,8 @@ def query(
         print_answer(answer)
 
 
-def _lay_out(project: str, folder: Path) -> None:
-    from engine.dynamo.layout import lay_out
-
-    written = lay_out(project, folder)
-    typer.echo(f"{show.counted(len(written), 'file')} written below {show.short(folder)}")
-
-
-@app.command()
-def explain(
-    word: Annotated[
-        str, typer.Argument(metavar="WORD", help="As Dynamo says it (cr, limm), or a key: cone.range_deg.")
-    ],
-    json: Json = False,
-) -> None:
-    """What a parameter of Dynamo's, or a key of a project file, means here."""
-    from engine.dynamo.explain import explain
-
-    found = explain(word)
-    if json:
-        show.json_text(found)
-        return
-    for one in found:
-        show.say(f" ({', '.join(one.kinds)})" if one.key else "", bold=one.key or one.dynamo)
-        show.say(f"  {one.meaning}")
-        labels = ("unit", "default", "allowed", "dynamo", "differs") if one.key else ()
-        rows = [
-            (f"  {label.replace('dynamo', 'Dynamo')}", getattr(one, label)) for label in labels if getattr(one, label)
-        ]
-        if rows:
-            show.rows(rows)
-
-
-@app.command()
-def import_dynamo(
-    project: Annotated[
-        Path, typer.Argument(metavar="PROJECT", help="A Dynamo project's folder, or its virtual_project.mat.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="The .toml; default: the project's name, here."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write the alignment project that a Dynamo project amounts to, and name what it cannot carry."""
-    from engine.dynamo.importing import grouped, import_dynamo
-
-    made = import_dynamo(project, output)
-    if json:
-        show.json_text(made)
-        return
-    typer.echo(f"{show.short(made.path)} written, {show.counted(made.rounds, 'round')}")
-    for matters, words in ((True, "not carried, or not as it stands:"), (False, "not carried, and of no consequence:")):
-        if rows := grouped(one for one in made.left if one.matters == matters):
-            show.say("", bold=words)
-            for fields, value, reason in rows:
-                show.say(f"  {fields}{f' = {value}' if value else ''}: {reason}")
-    typer.echo(f"Then: engine check {shlex.quote(str(made.path))}")
+app.command()(from_dynamo.explain)
+app.command()(from_dynamo.import_dynamo)
 
 
 @app.command()

@@ -1,0 +1,70 @@
+"""The commands for those who come from Dynamo. Each imports what it needs when it is asked."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli import show
+from engine.cli.options import Json
+
+
+def lay_out(project: str, folder: Path) -> None:
+    """Lays a project's results out under Dynamo's names, and says how many files there are."""
+    from engine.dynamo import layout
+
+    written = layout.lay_out(project, folder)
+    typer.echo(f"{show.counted(len(written), 'file')} written below {show.short(folder)}")
+
+
+def explain(
+    word: Annotated[
+        str, typer.Argument(metavar="WORD", help="As Dynamo says it (cr, limm), or a key: cone.range_deg.")
+    ],
+    json: Json = False,
+) -> None:
+    """What a parameter of Dynamo's, or a key of a project file, means here."""
+    from engine.dynamo.explain import explain as explained
+
+    found = explained(word)
+    if json:
+        show.json_text(found)
+        return
+    for one in found:
+        show.say(f" ({', '.join(one.kinds)})" if one.key else "", bold=one.key or one.dynamo)
+        show.say(f"  {one.meaning}")
+        labels = ("unit", "default", "allowed", "dynamo", "differs") if one.key else ()
+        rows = [
+            (f"  {label.replace('dynamo', 'Dynamo')}", getattr(one, label)) for label in labels if getattr(one, label)
+        ]
+        if rows:
+            show.rows(rows)
+
+
+def import_dynamo(
+    project: Annotated[
+        Path, typer.Argument(metavar="PROJECT", help="A Dynamo project's folder, or its virtual_project.mat.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The .toml; default: the project's name, here."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the alignment project that a Dynamo project amounts to, and name what it cannot carry."""
+    from engine.dynamo import importing
+
+    made = importing.import_dynamo(project, output)
+    if json:
+        show.json_text(made)
+        return
+    typer.echo(f"{show.short(made.path)} written, {show.counted(made.rounds, 'round')}")
+    for matters, words in ((True, "not carried, or not as it stands:"), (False, "not carried, and of no consequence:")):
+        if rows := importing.grouped(one for one in made.left if one.matters == matters):
+            show.say("", bold=words)
+            for fields, value, reason in rows:
+                show.say(f"  {fields}{f' = {value}' if value else ''}: {reason}")
+    typer.echo(f"Then: engine check {shlex.quote(str(made.path))}")
