@@ -1,4 +1,4 @@
-"""The quickest way to do a thing where its arrays live: compiled loops on the CPU, CUDA kernels on a GPU.
+"""Where arrays live decides how a thing is done: compiled loops on the CPU; on a GPU CUDA kernels for the score, else array code.
 
 Each function has a twin of array code, named in its docstring, that gives the same. The compiler is loaded at the first use.
 """
