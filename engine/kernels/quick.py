@@ -1,4 +1,4 @@
-"""Where arrays live decides how a thing is done: compiled loops on the CPU; on a GPU CUDA kernels for the score, else array code.
+"""Where arrays live decides how things are done: compiled loops on the CPU; on a GPU CUDA kernels for the score, or array code.
 
 Each function has a twin of array code, named in its docstring, that gives the same. The compiler is loaded at the first use.
 """
