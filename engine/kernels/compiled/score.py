@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from engine.kernels.compiled.vector import COLUMNS, LANES, add_row_sums, column_sums, compiled, trilinear
+from engine.kernels.compiled.vector import (
+    COLUMNS,
+    LANES,
+    POINTS,
+    add_row_sums,
+    compiled,
+    products_of_four,
+    sums_of_3,
+    sums_of_4,
+    sums_of_5,
+    trilinear,
+)
 
 ONE = np.uint64(1)
 
@@ -27,7 +38,8 @@ def best_of_each(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The highest CC of each rotation and its flat place in the window, like `correlate.best_of_each`."""
     n_z, n_y, n_x = (side // 2 + 1 for side in where.allowed.shape)
-    n_y = _padded(n_y, COLUMNS)
+    columns = min(COLUMNS, key=lambda n: (_padded(n_y, n), -n))
+    n_y = _padded(n_y, columns)
     reach = selection.reach
     cos_y, sin_y = _phases(np.arange(reach + 1), np.arange(n_y), where.step_px, selection.box_px)
     cos_z, sin_z = _phases(np.arange(-reach, reach + 1), np.arange(1 - n_z, n_z), where.step_px, selection.box_px)
@@ -40,6 +52,7 @@ def best_of_each(
         np.float32(energy),
         np.ascontiguousarray(rotations, dtype=np.float32) * np.float32(table.scale),
         (_row_phases(reach, n_x, where.step_px, selection.box_px), cos_y.ravel(), sin_y.ravel(), cos_z, sin_z),
+        columns,
         _slots(where.allowed, n_x, n_y),
         best_cc,
         best_place,
@@ -109,7 +122,7 @@ def _slots(allowed: np.ndarray, n_x: int, n_y: int) -> tuple[np.ndarray, np.ndar
 
 
 @compiled
-def _search(table, band, particle, energy, rotations, phases, slots, best_cc, best_place):
+def _search(table, band, particle, energy, rotations, phases, columns, slots, best_cc, best_place):
     """Fills best_cc and best_place, one entry a rotation (given times the table's scale)."""
     row_phases, cos_y, sin_y, cos_z, sin_z = phases
     planes, reach = band[2], band[4]
@@ -118,7 +131,7 @@ def _search(table, band, particle, energy, rotations, phases, slots, best_cc, be
     points = _points(planes)
     rows = np.zeros((2 * reach + 1) * stride, np.float32)
     n_map = n_blocks * n_y * 2 * LANES
-    columns = np.zeros(2 * n_map, np.float32)
+    sums = np.zeros((2, n_map), np.float32)
     values = np.zeros((n_z, n_map), np.float32)
     for number in range(rotations.shape[0]):
         values[:] = 0
@@ -126,13 +139,9 @@ def _search(table, band, particle, energy, rotations, phases, slots, best_cc, be
         for plane in range(planes.shape[0]):
             norm += _products(table, band, particle, rotations[number], plane, points)
             _sum_rows(points[3], band, plane, row_phases, rows)
-            for block in range(n_blocks):
-                middle = reach * stride + block * 2 * LANES
-                for t in range(0, n_y, COLUMNS):
-                    place = (block * n_y + t) * 2 * LANES
-                    column_sums(rows, middle, stride, planes[plane, 3], cos_y, sin_y, n_y, t, columns, place, n_map)
+            _sum_columns(rows, reach, planes[plane, 3], cos_y, sin_y, columns, sums)
             row = planes[plane, 0] + reach
-            _add_along_z(columns[:n_map], columns[n_map:], cos_z[row], sin_z[row], values)
+            _add_along_z(sums[0], sums[1], cos_z[row], sin_z[row], values)
         top, place = _highest(values.ravel(), slots)
         best_cc[number] = top / np.sqrt(max(norm * energy, np.finfo(np.float32).tiny))
         best_place[number] = place
@@ -149,7 +158,7 @@ def _points(planes):
         np.empty((3, most), np.float32),
         np.empty(most, np.float32),
         np.empty(2 * most, np.float32),
-        np.empty(most + LANES, np.float32),
+        np.empty(2 * POINTS, np.float32),
     )
 
 
@@ -162,45 +171,21 @@ def _products(table, band, particle, rotation, plane, points):
     end = first + count
     k_x, k_y, k_z = k_xyz[0][first:end], k_xyz[1][first:end], k_xyz[2][first:end]
     _place_corners(table, k_x, k_y, k_z, rotation, corners, fractions, signs)
-    _sample(table, corners[:count], fractions, products)
-    _multiply(products, signs, particle[2 * first : 2 * end], weight[first:end], energies)
-    return _sum(energies, count)
-
-
-@compiled
-def _sample(table, corners, fractions, sampled):
-    """The reference at these places of the table, before its sign."""
     flat, height, width, _ = table
     row, sheet = np.int64(2 * width), np.int64(2 * width * height)
     x, y, z = fractions[0], fractions[1], fractions[2]
-    for i in range(corners.shape[0]):
-        even = np.uint64(2) * np.uint64(i)
-        sampled[even], sampled[even + ONE] = trilinear(flat, np.int64(corners[i]), row, sheet, x[i], y[i], z[i])
-
-
-@compiled
-def _multiply(products, signs, particle, weight, energies):
-    """products, so far the reference, becomes conj(reference) * particle; energies W |reference|^2."""
-    for i in range(weight.shape[0]):
-        even = np.uint64(2) * np.uint64(i)
-        re, im = products[even], products[even + ONE] * signs[i]
-        p_re, p_im = particle[even], particle[even + ONE]
-        products[even] = re * p_re + im * p_im
-        products[even + ONE] = re * p_im - im * p_re
-        energies[i] = weight[i] * (re * re + im * im)
-
-
-@compiled
-def _sum(values, n):
-    """The sum of the first n values, LANES at a time."""
-    padded = (n + LANES - 1) // LANES * LANES
-    values[n:padded] = 0
-    lanes = np.zeros(LANES, np.float32)
-    for first in range(0, padded, LANES):
-        part = values[first : first + LANES]
-        for lane in range(LANES):
-            lanes[lane] += part[lane]
-    return lanes.sum()
+    n = count // POINTS
+    energies[:] = 0
+    mine, share = particle[2 * first : 2 * end], weight[first:end]
+    products_of_four(flat, row, sheet, corners, x, y, z, signs, mine, share, products, energies, n)
+    for i in range(n * POINTS, count):
+        re, im = trilinear(flat, np.int64(corners[i]), row, sheet, x[i], y[i], z[i])
+        im *= signs[i]
+        p_re, p_im = mine[2 * i], mine[2 * i + 1]
+        products[2 * i] = re * p_re + im * p_im
+        products[2 * i + 1] = re * p_im - im * p_re
+        energies[0] += share[i] * (re * re + im * im)
+    return energies.sum()
 
 
 @compiled
@@ -242,6 +227,24 @@ def _sum_rows(products, band, plane, factors, rows):
         for block in range(n_blocks):
             place = (runs[run, 0] + reach) * stride + block * 2 * LANES
             add_row_sums(products, point, count, factors, block * width + kx, rows, place)
+
+
+@compiled
+def _sum_columns(rows, reach, reach_y, cos_y, sin_y, at_once, sums):
+    """sums: for every block of columns and each shift along y the sums along ky, at +t and at -t, real, then imaginary."""
+    n_y = cos_y.shape[0] // (reach + 1)
+    stride = rows.shape[0] // (2 * reach + 1)
+    flat, apart = sums.ravel(), sums.shape[1]
+    for block in range(stride // (2 * LANES)):
+        middle = reach * stride + block * 2 * LANES
+        for t in range(0, n_y, at_once):
+            place = (block * n_y + t) * 2 * LANES
+            if at_once == 3:
+                sums_of_3(rows, middle, stride, reach_y, cos_y, sin_y, n_y, t, flat, place, apart)
+            elif at_once == 4:
+                sums_of_4(rows, middle, stride, reach_y, cos_y, sin_y, n_y, t, flat, place, apart)
+            else:
+                sums_of_5(rows, middle, stride, reach_y, cos_y, sin_y, n_y, t, flat, place, apart)
 
 
 @compiled

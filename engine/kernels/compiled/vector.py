@@ -38,8 +38,8 @@ def compiled(function: Callable[..., Any]) -> Any:
 LANES = 16
 """Floats of a vector: one register of AVX-512, two of AVX2, four of NEON or SSE."""
 
-COLUMNS = 4
-"""Shifts along y that are summed together in `column_sums`."""
+COLUMNS = (3, 4, 5)
+"""Numbers of shifts along y that `column_sums` can take together: what their sums need of registers, and no more."""
 
 _FLOAT, _INT32 = ir.FloatType(), ir.IntType(32)
 _FLAGS = ("contract",)
@@ -56,8 +56,11 @@ def _splat(b: ir.IRBuilder, value: Any, n: int) -> Any:
 
 
 def _part(b: ir.IRBuilder, vector: Any, lanes: Sequence[int]) -> Any:
-    order = ir.Constant(ir.VectorType(_INT32, len(lanes)), list(lanes))
-    return b.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), order)
+    return b.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), _lanes(lanes))
+
+
+def _lanes(lanes: Sequence[int]) -> Any:
+    return ir.Constant(ir.VectorType(_INT32, len(lanes)), list(lanes))
 
 
 def _plus(b: ir.IRBuilder, total: Any, factor: Any, value: Any) -> Any:
@@ -135,6 +138,70 @@ def trilinear(typing, flat, corner, row, sheet, x, y, z):
     return signature, generate
 
 
+POINTS = 4
+"""Frequencies that `products_of_four` does at a time: as many complex numbers as eight floats hold."""
+
+
+@intrinsic
+def products_of_four(typing, flat, row, sheet, corners, x, y, z, signs, particle, weight, products, energies, n):
+    """conj(reference) * particle for n times POINTS frequencies; their weight * |reference|^2 is added to energies (2 POINTS,).
+
+    flat, row, sheet, corners and fractions as in `trilinear`, one a frequency; signs of the reference's imaginary part;
+    particle and products interleaved (re, im).
+    """
+    signature = types.void(flat, row, sheet, corners, x, y, z, signs, particle, weight, products, energies, n)
+
+    def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
+        row, sheet, n = given[1], given[2], given[12]
+        table, corners, x, y, z, signs, particle, weight, products, energies = (
+            _data(context, b, kinds.args[at], given[at]) for at in (0, *range(3, 12))
+        )
+        width = 2 * POINTS
+        twice = [lane // 2 for lane in range(width)]
+        alternating = ir.Constant(_vector(width), [1.0, -1.0] * POINTS)
+
+        def constant(value: int) -> Any:
+            return ir.Constant(n.type, value)
+
+        def place(point: Any) -> Any:
+            return b.sext(b.load(b.gep(corners, [point])), n.type)
+
+        def pair(corner: Any, share_y: Any) -> list[Any]:
+            """Near and far, between the rows."""
+            above = b.add(corner, sheet)
+            return [
+                _lerp(b, _load(b, table, low, 4), _load(b, table, b.add(low, row), 4), share_y)
+                for low in (corner, above)
+            ]
+
+        with _Loop(b, n, [_load(b, energies, constant(0), width)]) as loop:
+            first = b.mul(loop.number, constant(POINTS))
+            along_y, along_z = (_load(b, part, first, POINTS) for part in (y, z))
+            pairs = [pair(place(b.add(first, constant(p))), _part(b, along_y, [p] * 4)) for p in range(POINTS)]
+            halves = []
+            for p in (0, 1):
+                near, far = (b.shuffle_vector(pairs[p][at], pairs[p + 2][at], _lanes(range(8))) for at in (0, 1))
+                halves.append(_lerp(b, near, far, _part(b, along_z, [p] * 4 + [p + 2] * 4)))
+            low, high = (
+                b.shuffle_vector(*halves, _lanes([at, at + 1, 8 + at, 9 + at, 4 + at, 5 + at, 12 + at, 13 + at]))
+                for at in (0, 2)
+            )
+            along_x, sign, share = (_part(b, _load(b, part, first, POINTS), twice) for part in (x, signs, weight))
+            value = _lerp(b, low, high, along_x)
+            here = b.mul(first, constant(2))
+            data = _load(b, particle, here, width)
+            re, im = (_part(b, value, [lane // 2 * 2 + part for lane in range(width)]) for part in (0, 1))
+            swapped = _part(b, data, [lane ^ 1 for lane in range(width)])
+            im = b.fmul(im, b.fmul(sign, alternating, flags=_FLAGS), flags=_FLAGS)
+            product = _plus(b, b.fmul(re, data, flags=_FLAGS), im, swapped)
+            _store(b, product, products, here, width)
+            loop.set([_plus(b, loop.totals[0], b.fmul(share, value, flags=_FLAGS), value)])
+        _store(b, loop.totals[0], energies, constant(0), width)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @intrinsic
 def trilinear_real(typing, flat, corner, row, sheet, x, y, z):
     """The number between eight neighbours of a table of float32; as `trilinear`."""
@@ -149,14 +216,19 @@ def trilinear_real(typing, flat, corner, row, sheet, x, y, z):
 def _trilinear(b: ir.IRBuilder, table: Any, given: Any, n_parts: int) -> list[Any]:
     """Neighbours along x lie side by side: four loads of a pair, of n_parts floats each."""
     _, corner, row, sheet, x, y, z = given
-    width, above = 2 * n_parts, b.add(corner, sheet)
-    along_y = _splat(b, y, width)
-    near = _lerp(b, _load(b, table, corner, width), _load(b, table, b.add(corner, row), width), along_y)
-    far = _lerp(b, _load(b, table, above, width), _load(b, table, b.add(above, row), width), along_y)
-    pair = _lerp(b, near, far, _splat(b, z, width))
+    width = 2 * n_parts
+    pair = _between_rows(b, table, corner, row, sheet, _splat(b, y, width), _splat(b, z, width))
     low, high = _part(b, pair, range(n_parts)), _part(b, pair, range(n_parts, width))
     value = _lerp(b, low, high, _splat(b, x, n_parts))
     return [b.extract_element(value, ir.Constant(_INT32, lane)) for lane in range(n_parts)]
+
+
+def _between_rows(b: ir.IRBuilder, table: Any, corner: Any, row: Any, sheet: Any, y: Any, z: Any) -> Any:
+    """The neighbours along x, between rows and sheets: vectors of as many floats as y and z have."""
+    width, above = y.type.count, b.add(corner, sheet)
+    near = _lerp(b, _load(b, table, corner, width), _load(b, table, b.add(corner, row), width), y)
+    far = _lerp(b, _load(b, table, above, width), _load(b, table, b.add(above, row), width), y)
+    return _lerp(b, near, far, z)
 
 
 @intrinsic
@@ -230,15 +302,13 @@ def add_row_sums(typing, data, first, count, table, row, out, place):
     return signature, generate
 
 
-@intrinsic
-def column_sums(typing, data, middle, stride, reach, cosines, sines, width, column, out, place, apart):
-    """Fourier sums over rows -reach … reach of 2 LANES floats (re, im), for shifts +t and -t, COLUMNS of t at once.
+def _column_sums(n: int) -> Any:
+    """Fourier sums over rows -reach … reach of 2 LANES floats (re, im), for shifts +t and -t, n of t at once.
 
-    data[middle + k stride]: row k; cosines, sines: (., width) flat, of which COLUMNS columns from the column-th are used.
+    data[middle + k stride]: row k; cosines, sines: (., width) flat, of which n columns from the column-th are used.
     Opposite rows and opposite shifts share their products. out from place: for each t the real parts at +t, then at -t, LANES
     floats each; their imaginary parts lie `apart` floats further on.
     """
-    signature = types.void(data, middle, stride, reach, cosines, sines, width, column, out, place, apart)
 
     def generate(context: Any, b: ir.IRBuilder, kinds: Any, given: Any) -> Any:
         data, middle, stride, reach, cosines, sines, width, column, out, place, apart = given
@@ -253,7 +323,7 @@ def column_sums(typing, data, middle, stride, reach, cosines, sines, width, colu
             return [_load(b, rows, b.add(start, constant(half * LANES)), LANES) for half in (0, 1)]
 
         zero = ir.Constant(_vector(LANES), [0.0] * LANES)
-        with _Loop(b, reach, [*(row_at(middle) * COLUMNS), *([zero] * 2 * COLUMNS)]) as loop:
+        with _Loop(b, reach, [*(row_at(middle) * n), *([zero] * 2 * n)]) as loop:
             k = b.add(loop.number, constant(1))
             away = b.mul(k, stride)
             ahead, behind = row_at(b.add(middle, away)), row_at(b.sub(middle, away))
@@ -261,13 +331,13 @@ def column_sums(typing, data, middle, stride, reach, cosines, sines, width, colu
             odd = [b.fsub(p, m, flags=_FLAGS) for p, m in zip(ahead, behind, strict=True)]
             start = b.add(b.mul(k, width), column)
             totals = []
-            for phases, parts, first in ((cosine, even, 0), (sine, odd, 2 * COLUMNS)):
-                for t in range(COLUMNS):
+            for phases, parts, first in ((cosine, even, 0), (sine, odd, 2 * n)):
+                for t in range(n):
                     phase = _splat(b, b.load(b.gep(phases, [b.add(start, constant(t))])), LANES)
                     totals += [_plus(b, loop.totals[first + 2 * t + half], phase, parts[half]) for half in (0, 1)]
             loop.set(totals)
-        for t in range(COLUMNS):
-            (c_re, c_im), (s_re, s_im) = (loop.totals[at : at + 2] for at in (2 * t, 2 * COLUMNS + 2 * t))
+        for t in range(n):
+            (c_re, c_im), (s_re, s_im) = (loop.totals[at : at + 2] for at in (2 * t, 2 * n + 2 * t))
             for sign, re, im in (
                 (0, b.fsub(c_re, s_im, flags=_FLAGS), b.fadd(c_im, s_re, flags=_FLAGS)),
                 (1, b.fadd(c_re, s_im, flags=_FLAGS), b.fsub(c_im, s_re, flags=_FLAGS)),
@@ -277,7 +347,14 @@ def column_sums(typing, data, middle, stride, reach, cosines, sines, width, colu
                 _store(b, im, sums, b.add(here, apart), LANES)
         return context.get_dummy_value()
 
-    return signature, generate
+    @intrinsic
+    def column_sums(typing, data, middle, stride, reach, cosines, sines, width, column, out, place, apart):
+        return types.void(data, middle, stride, reach, cosines, sines, width, column, out, place, apart), generate
+
+    return column_sums
+
+
+sums_of_3, sums_of_4, sums_of_5 = map(_column_sums, COLUMNS)
 
 
 @intrinsic
