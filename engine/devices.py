@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from itertools import islice
 from threading import Lock
 from typing import Any, TypeVar
@@ -16,6 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.faults import EngineError
+from engine.workers import Team, can_fork
 
 READ_AHEAD = 2
 """Items that are read while the one before them is computed."""
@@ -46,25 +50,30 @@ def to_host(array: Any) -> np.ndarray:
     return np.asarray(array.get() if hasattr(array, "get") else array)
 
 
-def visible_gpus() -> list[int]:
-    """Numbers of the GPUs that CuPy can use here; empty without CuPy or without a driver."""
-    try:
-        import cupy
+COUNT = "import cupy; print(cupy.cuda.runtime.getDeviceCount())"
 
-        return list(range(cupy.cuda.runtime.getDeviceCount()))
-    except (ImportError, RuntimeError, OSError):  # no package, no driver, no library: no GPU
-        return []
+
+@lru_cache(maxsize=1)
+def visible_gpus() -> tuple[int, ...]:
+    """Numbers of the GPUs that CuPy can use here; empty without CuPy, a driver or a card.
+
+    Another process counts them: where a driver has been started, workers that use it cannot be forked any more.
+    """
+    if find_spec("cupy") is None:
+        return ()
+    counted = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False)
+    return tuple(range(int(counted.stdout))) if counted.returncode == 0 else ()
 
 
 def chosen_gpus(asked: tuple[int, ...] | str) -> tuple[int, ...]:
     """The GPUs to use: "all" gives every visible one, possibly none; a listed GPU that is not there is an EngineError."""
     have = visible_gpus()
     if asked == "all":
-        return tuple(have)
+        return have
     absent = [number for number in asked if number not in have]
     if absent:
         raise EngineError(
-            f"compute.gpus: no GPU {absent[0]} here; visible: {have or 'none'} (use gpus = [] for the CPU)"
+            f"compute.gpus: no GPU {absent[0]} here; visible: {list(have) or 'none'} (use gpus = [] for the CPU)"
         )
     return tuple(int(number) for number in asked)
 
@@ -79,7 +88,7 @@ def _go_on() -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """How a step may work: threads or GPUs, the size of its chunks, whom to tell, and whom to ask whether to stop.
+    """How a step may work: workers or GPUs, the size of its chunks, whom to tell, and whom to ask whether to stop.
 
     None of it changes a result: chunks are handed out and returned in order, and each worker computes with one BLAS thread.
     """
@@ -91,23 +100,45 @@ class Work:
     check: Callable[[], None] = _go_on
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        """The results in the order of the jobs; at most a few jobs per worker are in flight at any time."""
+        """The results in the order of the jobs; at most a few jobs per worker are in flight at any time.
+
+        Several workers, or GPUs, are processes (threads where processes cannot be forked): function changes nothing of the
+        caller's, and what it gives lies in the host's memory.
+        """
+        n_workers = len(self.gpus) or self.workers
         with threadpool_limits(1):
-            if len(self.gpus) > 1 or (self.workers > 1 and not self.gpus):
-                yield from self._map_in_threads(function, jobs)
+            if n_workers == 1:
+                yield from self._map_here(function, jobs)
+            elif can_fork():
+                yield from self._map_in_processes(function, list(jobs), n_workers)
             else:
-                for job in jobs:
-                    self.check()
-                    with self.device(0):
-                        yield function(job)
+                yield from self._map_in_threads(function, jobs, n_workers)
 
-    def _map_in_threads(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        n_threads = len(self.gpus) or self.workers
+    def _map_here(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        for job in jobs:
+            self.check()
+            with self.device(0):
+                yield function(job)
 
+    def _on_device(self, function: Callable[[Job], Result]) -> Callable[[int, Job], Result]:
         def on_device(number: int, job: Job) -> Result:
             with self.device(number):
                 return function(job)
 
+        return on_device
+
+    def _map_in_processes(self, function: Callable[[Job], Result], jobs: list[Job], n_workers: int) -> Iterator[Result]:
+        self.check()
+        team = Team(self._on_device(function), jobs, n_workers)
+        try:
+            yield from team.results(self.check)
+        finally:
+            team.dismiss()
+
+    def _map_in_threads(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], n_threads: int
+    ) -> Iterator[Result]:
+        on_device = self._on_device(function)
         pool = ThreadPoolExecutor(n_threads)
         numbered = enumerate(jobs)
         try:
@@ -163,8 +194,11 @@ class Work:
             yield
 
     def once_per_device(self, make: Callable[[], Result]) -> Callable[[], Result]:
-        """A function that gives what make() builds on the calling worker's device, built once on each."""
-        made: dict[int, Result] = {}
+        """A function that gives what make() builds on the calling worker's device, built once on each.
+
+        On the CPU it is built here and now: forked workers then share it.
+        """
+        made: dict[int, Result] = {} if self.gpus else {-1: make()}
         lock = Lock()
 
         def get() -> Result:

@@ -151,7 +151,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "acryo", None)
         patch.setattr(measure, "relion_program", lambda: None)
-        done = CliRunner().invoke(app, ["bench", "--quick", "--json", "--threads", "2"])
+        done = CliRunner().invoke(app, ["bench", "--quick", "--json", "--workers", "2"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -166,7 +166,7 @@ def test_the_json_has_the_documented_shape(quick):
     assert list(case) == names(figures.CaseFigures)
     assert [list(one) for one in case["speeds"]] == [names(figures.Speed)] * 5
     assert list(case["whole"]) == names(figures.WholeParticle)
-    assert list(case["threads"]) == names(figures.Threads)
+    assert list(case["workers"]) == names(figures.Workers)
     assert [list(one) for one in quick["scaling"]] == [names(figures.Scaled)] * len(measure.QUICK.scaling)
     assert quick["absent"] == [{"peer": name, "reason": "not installed"} for name in ("acryo", "RELION")]
 
@@ -189,12 +189,12 @@ def test_the_figures_agree_with_each_other(quick):
 
 def test_a_case_of_ones_own_is_timed_alone_and_shown(monkeypatch):
     monkeypatch.setattr(measure, "relion_program", lambda: None)
-    done = CliRunner().invoke(app, ["bench", "--quick", "--case", "32/9/5", "--threads", "1"])
+    done = CliRunner().invoke(app, ["bench", "--quick", "--case", "32/9/5", "--workers", "1"])
     assert done.exit_code == 0, done.output
     for words in ("32/9/5", "kernel", "naive, local norm", "of sgemm", "whole particle, 1,045 rotations", "load"):
         assert words in done.stdout
     assert "scaling" not in done.stdout
-    assert "threads:" not in done.stdout
+    assert "workers:" not in done.stdout
 
 
 def test_a_senseless_case_is_one_line():

@@ -132,6 +132,7 @@ def test_averaging_holds_no_more_than_is_stated_however_many_particles(reach, wo
     stated = share.shared_bytes + workers * share.worker_bytes
     if reach is not None:  # the cache is not there, so blocks are made of boxes
         stated += workers * shares.TRANSFORMING_BYTES * n**3
-    assert max(peaks) < stated < 2 * max(peaks)
-    if workers == 1:  # with more it is chance how many wait with their sums
+    assert max(peaks) < stated
+    if workers == 1:  # more are processes of their own: what is seen here is what waits of their sums
+        assert stated < 2 * max(peaks)
         assert peaks[1] < 1.05 * peaks[0]

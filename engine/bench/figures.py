@@ -42,10 +42,10 @@ class WholeParticle:
 
 
 @dataclass(frozen=True)
-class Threads:
-    """Whole particles by several threads: how many times sooner all are done, by the wall clock, than by one."""
+class Workers:
+    """Whole particles by several workers: how many times sooner all are done, by the wall clock, than by one."""
 
-    n_threads: int
+    n_workers: int
     wall_s_one: float
     wall_s_all: float
     times_faster: float
@@ -65,7 +65,7 @@ class CaseFigures:
     sgemm_gflops_per_s: float
     speeds: list[Speed]
     whole: WholeParticle
-    threads: Threads | None
+    workers: Workers | None
     memory_bytes: int
 
 

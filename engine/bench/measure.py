@@ -26,7 +26,7 @@ from engine.bench.contestants import (
     naive_engines,
     searches,
 )
-from engine.bench.figures import Bench, CaseFigures, PeerFigures, Scaled, Speed, Threads, WholeParticle
+from engine.bench.figures import Bench, CaseFigures, PeerFigures, Scaled, Speed, WholeParticle, Workers
 from engine.bench.peers import (
     LARGEST_FOR_PEERS_PX,
     NOT_INSTALLED,
@@ -100,7 +100,7 @@ def _silence(text: str) -> None:
     return None
 
 
-def bench(cases: Sequence[Case] = (), *, is_quick: bool = False, n_threads: int = 2, tell: Tell = _silence) -> Bench:
+def bench(cases: Sequence[Case] = (), *, is_quick: bool = False, n_workers: int = 2, tell: Tell = _silence) -> Bench:
     """The figures of these cases, or of the standard ones and their scaling. tell hears what is being timed."""
     start, load_start = time.perf_counter(), load()
     extent = QUICK if is_quick else FULL
@@ -119,7 +119,7 @@ def bench(cases: Sequence[Case] = (), *, is_quick: bool = False, n_threads: int 
     with threadpool_limits(1):
         for case in extent.cases:
             tell(f"{case}: the kernel, naive engines, whole particles")
-            found, missing = case_figures(arena_of(case), extent, n_threads)
+            found, missing = case_figures(arena_of(case), extent, n_workers)
             figures.append(found)
             absent |= dict.fromkeys(missing)
         if extent.scaling:
@@ -134,7 +134,7 @@ def bench(cases: Sequence[Case] = (), *, is_quick: bool = False, n_threads: int 
     return Bench(machine(), load_start, load(), seconds, peak_bytes(), figures, scaling, jobs, list(absent))
 
 
-def case_figures(where: Arena, extent: Extent, n_threads: int) -> tuple[CaseFigures, list[Absent]]:
+def case_figures(where: Arena, extent: Extent, n_workers: int) -> tuple[CaseFigures, list[Absent]]:
     """The figures of one case, and the peers that could not take part."""
     case = where.case
     plan = local_plan(*WHOLE_DEG, case.lowpass_fpx)
@@ -160,7 +160,7 @@ def case_figures(where: Arena, extent: Extent, n_threads: int) -> tuple[CaseFigu
         sgemm / 1e9,
         [_speed(engine, seconds) for engine in engines],
         _whole(whole, plan, seconds),
-        threads(where, plan, extent.n_whole, n_threads, extent.n_rounds) if n_threads > 1 else None,
+        workers(where, plan, extent.n_whole, n_workers, extent.n_rounds) if n_workers > 1 else None,
         memory_of_one(where.scene, plan),
     )
     return figures, absent
@@ -190,16 +190,16 @@ def _whole(whole: Whole, plan: Plan, seconds: dict[str, np.ndarray]) -> WholePar
     )
 
 
-def threads(where: Arena, plan: Plan, n_particles: int, n_threads: int, n_rounds: int) -> Threads:
-    """As many lots of whole particles as threads, done by one thread and by all."""
-    jobs = [Whole(where, plan, n_particles) for _ in range(n_threads)]
+def workers(where: Arena, plan: Plan, n_particles: int, n_workers: int, n_rounds: int) -> Workers:
+    """As many lots of whole particles as workers, done by one worker and by all."""
+    jobs = [Whole(where, plan, n_particles) for _ in range(n_workers)]
 
     def by(workers: int) -> Contestant:
         return Contestant(str(workers), lambda: list(Work(workers=workers).map(lambda job: job(), jobs)))
 
-    seconds = in_turns([by(1), by(n_threads)], max(2, n_rounds // 2), time.perf_counter)
-    one, together = seconds["1"], seconds[str(n_threads)]
-    return Threads(n_threads, float(np.median(one)), float(np.median(together)), ratio(one, together))
+    seconds = in_turns([by(1), by(n_workers)], max(2, n_rounds // 2), time.perf_counter)
+    one, together = seconds["1"], seconds[str(n_workers)]
+    return Workers(n_workers, float(np.median(one)), float(np.median(together)), ratio(one, together))
 
 
 def scaled(extent: Extent, arena_of: Callable[[Case], Arena]) -> list[Scaled]:

@@ -173,7 +173,7 @@ def run(
         typer.Option("--redo", metavar="STEP", help='Do again: a step, a pattern, "stale" or "all". May be repeated.'),
     ] = None,
     gpus: Annotated[str | None, typer.Option(help='"0,1", "all", or "none" for the CPU.')] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads on the CPU.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes on the CPU.")] = None,
     json: Json = False,
 ) -> None:
     """Check, then do what is missing, step by step. Running it again goes on where it stopped."""
@@ -369,7 +369,7 @@ def bench(
         list[str] | None,
         typer.Option(metavar="BOX/LOW/WINDOW", help="Time this instead, as in 64/20/9. May be repeated."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="How many threads are compared with one; 1 leaves that out.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="How many workers are compared with one; 1 leaves that out.")] = 2,
     json: Json = False,
 ) -> None:
     """Time the engine against naive engines, other programs and the machine; about two minutes."""
@@ -377,7 +377,7 @@ def bench(
     from engine.bench.measure import bench
 
     tell = (lambda text: None) if json else show.complain
-    found = bench([case_of(text) for text in case or ()], is_quick=quick, n_threads=threads, tell=tell)
+    found = bench([case_of(text) for text in case or ()], is_quick=quick, n_workers=workers, tell=tell)
     if json:
         show.json_text(found)
     else:

@@ -47,8 +47,8 @@ def _print_case(case: CaseFigures) -> None:
     sgemm = ("  sgemm, 1024 x 1024", "", "", "", _figure(case.sgemm_gflops_per_s), "")
     show.rows([head, *body, sgemm], right=range(1, len(head)))
     _print_whole(case.whole)
-    if case.threads:
-        show.say(f"  {case.threads.n_threads} threads: {case.threads.times_faster:.2f} x one (wall clock)")
+    if case.workers:
+        show.say(f"  {case.workers.n_workers} workers: {case.workers.times_faster:.2f} x one (wall clock)")
     show.say(f"  memory of one reference and one particle: {show.size(case.memory_bytes)}")
 
 

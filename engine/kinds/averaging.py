@@ -20,8 +20,8 @@ from engine.kernels.wedge import Wedge
 from engine.kinds.form import Helix
 from engine.kinds.imposing import imposed
 
-GROUP = 16
-"""Particles summed in one go. Fixed, so that the order of additions does not depend on workers or chunks."""
+GROUP, MOST_GROUPS = 16, 64
+"""Particles summed in one go, more where there would be too many such sums: each travels from a worker to the caller."""
 
 LARGEST_DEVIATION = 1e15
 """Deviation of voxels above which sums of squares leave float32."""
@@ -39,6 +39,11 @@ def wedges(table: Table) -> list[Wedge]:
 def chunks(n: int, size: int) -> list[range]:
     """The numbers 0 … n - 1 in runs of size."""
     return [range(first, min(first + size, n)) for first in range(0, n, size)]
+
+
+def summing_groups(n: int) -> list[range]:
+    """The numbers 0 … n - 1 as they are summed: told from n alone, so that the order of additions depends on nothing else."""
+    return chunks(n, max(GROUP, -(-n // MOST_GROUPS)))
 
 
 def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]:
@@ -178,7 +183,7 @@ def _summed_blocks(
         return first, second
 
     first, second = average.empty_sum(box_px), average.empty_sum(box_px)
-    for first_few, second_few in work.map(group_sum, chunks(len(table), GROUP)):
+    for first_few, second_few in work.map(group_sum, summing_groups(len(table))):
         first.add(first_few)
         second.add(second_few)
     return Sums(average.completed(first), average.completed(second), len(table))
