@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.kernels.bank import GROUP, MEMORY_BYTES, size_bytes
+from engine.kernels.bank import GROUP, ON_CPU, ON_GPU, Tiling, size_bytes
 
 
 @dataclass(frozen=True)
 class Rates:
     """Nanoseconds: sampling and weighing a point; a multiply-add of the Fourier sums; a coefficient of the bank; turning a
-    point of a particle. Flops of the matrix product in a nanosecond.
+    point of a particle. Flops of the matrix product in a nanosecond. And the tiles of a bank.
     """
 
     sample_ns: float
@@ -27,10 +27,11 @@ class Rates:
     build_ns: float
     turn_ns: float
     product_per_ns: float
+    tiling: Tiling
 
 
-CPU = Rates(sample_ns=5.5, sum_ns=0.021, build_ns=35.0, turn_ns=200.0, product_per_ns=65.0)
-GPU = Rates(sample_ns=0.02, sum_ns=0.0005, build_ns=0.2, turn_ns=1.0, product_per_ns=25_000.0)
+CPU = Rates(sample_ns=5.5, sum_ns=0.021, build_ns=35.0, turn_ns=200.0, product_per_ns=65.0, tiling=ON_CPU)
+GPU = Rates(sample_ns=0.02, sum_ns=0.0005, build_ns=0.2, turn_ns=1.0, product_per_ns=25_000.0, tiling=ON_GPU)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def gather_seconds(sizes: Sizes, rates: Rates = CPU) -> float:
 def bank_seconds(sizes: Sizes, is_turned: bool, rates: Rates = CPU) -> float:
     """Seconds for one particle, its share of the bank included. is_turned: in frames of their own."""
     coefficients = sizes.n_rotations * sizes.n_ball
-    is_kept = size_bytes(sizes.n_rotations, sizes.n_ball) <= MEMORY_BYTES
+    is_kept = size_bytes(sizes.n_rotations, sizes.n_ball) <= rates.tiling.memory_bytes
     sharing = max(1, sizes.n_particles if is_kept else min(GROUP, sizes.n_particles))
     columns = sizes.n_shifts + (1 if is_turned else 0)  # the norms are a column of their own
     product_ns = 4 * coefficients * columns / rates.product_per_ns

@@ -27,6 +27,18 @@ def search(
     return _compiled_or_cuda(particle).best_of_each(table, selection, particle, energy, rotations, where)
 
 
+def screen(
+    table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray, where: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `search`, where scores only choose what is scored again: on a GPU the reference has half precision."""
+    asked = table, selection, particle, energy, rotations, where
+    if namespace(particle) is np:
+        return search(*asked)
+    from engine.kernels import cuda
+
+    return cuda.screened(*asked)
+
+
 def slopes(table: SpectrumTable, selection: Band, particle: Any, energy: float, rotations: np.ndarray) -> np.ndarray:
     """`correlate.slopes`: CC and its derivatives by the shift, for each rotation."""
     return _compiled_or_cuda(particle).slopes(table, selection, particle, energy, rotations)

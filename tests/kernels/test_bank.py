@@ -77,18 +77,20 @@ def test_the_bank_scores_as_the_gather_for_particles_of_several_tomograms(group)
 
 @pytest.mark.parametrize("memory_bytes", [1, 1 << 16, 1 << 20, 4 << 20])
 def test_the_size_of_the_tiles_does_not_matter(group, memory_bytes):
-    small, large = bank.bank([TABLE], BALL, ROTATIONS, memory_bytes), bank.bank([TABLE], BALL, ROTATIONS)
+    small, large = (
+        bank.bank([TABLE], BALL, ROTATIONS, bank.Tiling(memory_bytes, 1024)),
+        bank.bank([TABLE], BALL, ROTATIONS),
+    )
     assert (small.kept is None) == (bank.size_bytes(50, BALL.k_xyz.shape[1]) > memory_bytes)
     (cc, places), (large_cc, large_places) = scored(group, small), scored(group, large)
     np.testing.assert_allclose(cc, large_cc, atol=1e-6)
     assert (places == large_places).mean() > 0.99
 
 
-def test_tiles_may_end_within_a_reference(group, monkeypatch):
+def test_tiles_may_end_within_a_reference(group):
     other = reference.spectrum_table(reference.masked(OBJECT[::-1], MASK), BALL.reach)
     whole, _ = scored(group, bank.bank([TABLE, other], BALL, ROTATIONS))
-    monkeypatch.setattr(bank, "ROWS", 7)
-    cc, places = scored(group, bank.bank([TABLE, other], BALL, ROTATIONS))
+    cc, places = scored(group, bank.bank([TABLE, other], BALL, ROTATIONS, bank.Tiling(256 << 20, 7)))
     np.testing.assert_allclose(cc, whole, atol=1e-6)
     half, wedge, allowed = group[0]
     np.testing.assert_allclose(cc[0, 50:], gathered(half, wedge, ROTATIONS, allowed, other)[0], atol=1e-5)

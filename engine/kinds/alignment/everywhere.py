@@ -137,7 +137,7 @@ def _modes(members: Sequence[Member], matter: Matter, sphere: Everywhere) -> lis
         for one, selection, (middle, window) in zip(members, selections, windows, strict=True):
             weighted, energy = correlate.weighted(selection, one.block)
             particle = quick.shifted(selection, weighted, middle)
-            scores.append(quick.search(matter.template, selection, particle, energy, sphere.orientations, window))
+            scores.append(quick.screen(matter.template, selection, particle, energy, sphere.orientations, window))
         cc, places = np.array([a for a, _ in scores]), np.array([b for _, b in scores])
     found = []
     for number, (middle, window) in enumerate(windows):

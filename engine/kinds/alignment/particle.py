@@ -130,7 +130,7 @@ def screened(one: Member, matter: Matter, rotations: np.ndarray) -> np.ndarray:
     near = one.region.clipped(one.shift_xyz_px)
     middle, window = one.region.window(selection, near, correlate.shift_step_px(selection))
     particle = quick.shifted(selection, weighted, middle)
-    cc, _ = quick.search(matter.template, selection, particle, energy, rotations, window)
+    cc, _ = quick.screen(matter.template, selection, particle, energy, rotations, window)
     return rotations[best_places(cc)]
 
 
