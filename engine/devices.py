@@ -50,6 +50,25 @@ def to_host(array: Any) -> np.ndarray:
     return np.asarray(array.get() if hasattr(array, "get") else array)
 
 
+@contextmanager
+def matrix_units(array: Any) -> Iterator[None]:
+    """Inside, float32 matrix products where the array lives may round their factors to 11 bits (tf32), on a GPU.
+
+    For screening only: what is reported is computed outside.
+    """
+    xp = namespace(array)
+    if xp is np:
+        yield
+        return
+    handle = xp.cuda.device.get_cublas_handle()
+    before = xp.cuda.cublas.getMathMode(handle)
+    xp.cuda.cublas.setMathMode(handle, xp.cuda.cublas.CUBLAS_TF32_TENSOR_OP_MATH)
+    try:
+        yield
+    finally:
+        xp.cuda.cublas.setMathMode(handle, before)
+
+
 COUNT = "import cupy; print(cupy.cuda.runtime.getDeviceCount())"
 
 

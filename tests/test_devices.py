@@ -1,10 +1,13 @@
 """How work is spread: in order, ahead of time, and no further than asked."""
 
+import sys
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from engine.devices import READ_AHEAD, Work
+from engine.devices import READ_AHEAD, Work, matrix_units
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -53,3 +56,19 @@ def test_the_reader_is_gone_when_the_caller_fails():
     with pytest.raises(ZeroDivisionError):
         failing(range(9))
     assert threading.active_count() == before
+
+
+def test_matrix_units_are_asked_for_on_a_gpu_and_given_back(monkeypatch):
+    modes = {"handle": "before"}
+    cublas = SimpleNamespace(
+        CUBLAS_TF32_TENSOR_OP_MATH="tf32", getMathMode=modes.__getitem__, setMathMode=modes.__setitem__
+    )
+    device = SimpleNamespace(get_cublas_handle=lambda: "handle")
+    cupy = SimpleNamespace(ndarray=list, cuda=SimpleNamespace(cublas=cublas, device=device))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    with pytest.raises(ZeroDivisionError), matrix_units([]):
+        assert modes == {"handle": "tf32"}
+        raise ZeroDivisionError
+    assert modes == {"handle": "before"}
+    with matrix_units(np.empty(0)):
+        assert modes == {"handle": "before"}

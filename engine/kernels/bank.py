@@ -3,7 +3,8 @@
 Rows are the reference's coefficients F(R^-1 k) at many rotations, without a wedge, so that particles of any tomogram share
 them; columns are the particles' W p exp(2 pi i k.s / n), one for each shift that is allowed. Read as twice as many real
 numbers, their product is the numerator of the score in `correlate`; the squares of the rows times W are its norms. Plain
-array code: the matrix product is the library's, on any device.
+array code: the matrix product is the library's, on any device; on a GPU its factors are rounded to tf32, which moves a CC by
+1.4e-5 at most. So a bank screens, and what it leaves is scored again.
 
 The bank is cut into tiles of rotations and points. Tiles are kept when all of them fit into the stated memory, and made
 again for each call where they do not; the columns and scores of a call take about as much again. Sums over tiles are in a
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.devices import namespace, to_host
+from engine.devices import matrix_units, namespace, to_host
 from engine.kernels.correlate import POINTS_AT_ONCE, Band, Window, on_device
 from engine.kernels.reference import SpectrumTable, sample
 
@@ -110,9 +111,10 @@ def best_of_each(whole: Bank, particles: Sequence[Compared], weights: Any) -> tu
     most = max(1, whole.tiling.memory_bytes // 4 // (4 * min(whole.tiling.rows, whole.n_rows)))
     cc = np.empty((len(particles), whole.n_rows), dtype=np.float32)
     place = np.empty((len(particles), whole.n_rows), dtype=np.int64)
-    for batch in _batches(particles, most):
-        for rows, scores, norms in _scores(whole, particles[batch], weights):
-            cc[batch, rows], place[batch, rows] = _highest(scores, norms, particles[batch])
+    with matrix_units(weights):
+        for batch in _batches(particles, most):
+            for rows, scores, norms in _scores(whole, particles[batch], weights):
+                cc[batch, rows], place[batch, rows] = _highest(scores, norms, particles[batch])
     return cc, place
 
 
