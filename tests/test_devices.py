@@ -66,9 +66,8 @@ def test_matrix_units_are_asked_for_on_a_gpu_and_given_back(monkeypatch):
     device = SimpleNamespace(get_cublas_handle=lambda: "handle")
     cupy = SimpleNamespace(ndarray=list, cuda=SimpleNamespace(cublas=cublas, device=device))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    with pytest.raises(ZeroDivisionError), matrix_units([]):
+    with matrix_units([]):
         assert modes == {"handle": "tf32"}
-        raise ZeroDivisionError
     assert modes == {"handle": "before"}
     with matrix_units(np.empty(0)):
         assert modes == {"handle": "before"}
