@@ -53,6 +53,16 @@ def test_nothing_is_compiled_again_for_real_data():
     assert [len(loop.signatures) for loop in loops] == before
 
 
+@pytest.mark.slow
+def test_a_machine_on_which_nothing_can_be_kept_compiles_at_every_start(tmp_path):
+    shutil.copytree(Path(engine.__file__).parent, tmp_path / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "engine" / "kernels" / "compiled" / "__pycache__").touch()  # nobody makes a folder of it
+    nowhere = {"HOME": "/proc", "XDG_CACHE_HOME": "/proc/nowhere", "PYTHONPATH": str(tmp_path)}
+    run = {"cwd": tmp_path, "env": {**os.environ, **nowhere}, "timeout": 300, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", CODE], **run, check=True)
+    assert done.stdout == "compiling\n[1, 1, 1, 1, 1, 1, 1, 1]\n"
+
+
 EDITED = """
 import numpy as np
 from engine.kernels import compiled

@@ -28,8 +28,13 @@ def compiled(function: Callable[..., Any]) -> Any:
     """The function as a loop of this folder: compiled at its first call, kept on disk, the interpreter's lock released.
 
     numba looks at the date of the function's own file alone; what is kept must also go when another file here changes.
+    Where no folder can be written, nothing is kept: each start of the program compiles anew.
     """
-    loop: Any = njit(nogil=True, cache=True, boundscheck=False, error_model="numpy", fastmath=MATHS)(function)
+    options = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": MATHS}
+    try:
+        loop: Any = njit(cache=True, **options)(function)
+    except RuntimeError:  # numba: no locator available
+        return njit(**options)(function)
     kept = loop._cache._cache_file
     kept._source_stamp = (kept._source_stamp, SOURCES)
     return loop
