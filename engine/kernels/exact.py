@@ -43,22 +43,12 @@ def exact_cc(
     n = small_mask.shape[-1]
     centred = quick.shifted(selection, particle, shift_xyz_px)
     template = sample(table, selection.k_xyz, xp.asarray(rotation, dtype=xp.float32)[None])[0]
-    weight = quick.turned(small_mask, rotation, np.zeros(3))
-    return weighted_correlation(
-        weight,
+    return quick.correlation_under(
+        small_mask,
+        rotation,
         box_of(selection, template * selection.amplitude, n),
         box_of(selection, centred * selection.amplitude, n),
     )
-
-
-def weighted_correlation(weight: Any, a: Any, b: Any) -> float:
-    """Pearson's correlation of two boxes under a weight; 0 where one of them is constant."""
-    total = weight.sum(dtype=np.float64)
-    a = a - (weight * a).sum(dtype=np.float64) / total
-    b = b - (weight * b).sum(dtype=np.float64) / total
-    covariance = float((weight * a * b).sum(dtype=np.float64))
-    variances = float((weight * a * a).sum(dtype=np.float64)) * float((weight * b * b).sum(dtype=np.float64))
-    return covariance / np.sqrt(variances) if variances > 0 else 0.0
 
 
 def box_of(selection: Band, values: Any, n: int) -> Any:

@@ -73,6 +73,15 @@ def mean_and_deviation(
     return compiled.mean_and_deviation(box, mask, rotation, shift_xyz_px, radius_px)
 
 
+def correlation_under(mask: Any, rotation: np.ndarray, a: Any, b: Any) -> float:
+    """`rotate.correlation_under`: of two boxes under a turned mask."""
+    if namespace(a) is not np:
+        return rotate.correlation_under(mask, rotation, a, b)
+    from engine.kernels import compiled
+
+    return compiled.correlation_under(mask, rotation, a, b)
+
+
 def symmetrized(volume: Any, operators: np.ndarray) -> Any:
     """`rotate.symmetrized`: the mean of a box turned by every operator of a group."""
     if namespace(volume) is not np or len(operators) == 1:

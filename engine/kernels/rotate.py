@@ -40,6 +40,17 @@ def sum_of_moved(volume: Any, rotations: np.ndarray, shifts_xyz_px: np.ndarray) 
     return total
 
 
+def correlation_under(mask: Any, rotation: np.ndarray, a: Any, b: Any) -> float:
+    """Pearson's correlation of two boxes under a turned mask; 0 where one of them is constant."""
+    weight = moved(mask, rotation, np.zeros(3), order=1)
+    total = weight.sum(dtype=np.float64)
+    a = a - (weight * a).sum(dtype=np.float64) / total
+    b = b - (weight * b).sum(dtype=np.float64) / total
+    covariance = float((weight * a * b).sum(dtype=np.float64))
+    variances = float((weight * a * a).sum(dtype=np.float64)) * float((weight * b * b).sum(dtype=np.float64))
+    return covariance / np.sqrt(variances) if variances > 0 else 0.0
+
+
 def mean_and_deviation(box: Any, mask: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> tuple[float, float]:
     """Mean and deviation of a box under a mask that is turned and shifted; (0, 0) under an empty one."""
     weight = moved(mask, rotation, shift_xyz_px, order=1)

@@ -35,6 +35,19 @@ def test_compiled_turning_equals_its_twin(n):
         )
 
 
+@pytest.mark.parametrize("n", [16, 21])
+def test_the_compiled_correlation_under_a_turned_mask_equals_its_twin(n):
+    generator = np.random.default_rng(n)
+    soft = mask.ball(n, n / 3, (n // 2 + 1, n // 2, n // 2), 2.0)
+    a, b = generator.normal(size=(2, n, n, n)).astype(np.float32)
+    for rotation, other in zip(
+        euler.matrices(euler.random(4, generator)), (b, a + b, -a, np.ones_like(a)), strict=True
+    ):
+        expected = rotate.correlation_under(soft, rotation, a, other)
+        assert quick.correlation_under(soft, rotation, a, other) == pytest.approx(expected, abs=1e-6)
+    assert quick.correlation_under(np.zeros_like(a), np.eye(3), a, b) == 0
+
+
 def test_a_symmetrised_box_looks_the_same_from_every_operator():
     operators = symmetry.operators("C4")
     made = rotate.symmetrized(blobs.render(CENTRES, 1.8, 32), operators)

@@ -5,10 +5,11 @@ Compiled once per machine (numba keeps the result in a cache); the global interp
 
 from engine.kernels.compiled.insertion import empty, folded, insert
 from engine.kernels.compiled.score import best_of_each, shifted, slopes
-from engine.kernels.compiled.turning import mean_and_deviation, mean_over, sum_of_moved, turned
+from engine.kernels.compiled.turning import correlation_under, mean_and_deviation, mean_over, sum_of_moved, turned
 
 __all__ = [
     "best_of_each",
+    "correlation_under",
     "empty",
     "folded",
     "insert",

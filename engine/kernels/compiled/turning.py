@@ -38,6 +38,18 @@ def mean_and_deviation(
     return mean, math.sqrt(max(second / total - mean**2, 0.0))
 
 
+def correlation_under(mask: np.ndarray, rotation: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's correlation of two boxes under a turned mask, like `rotate.correlation_under`; 0 where one is constant."""
+    ready = _prepared(mask, rotation, np.zeros(3))
+    boxes = (np.ascontiguousarray(box, dtype=np.float32) for box in (a, b))
+    total, *sums = _joint_moments(*ready, 2.0 * len(mask), *boxes)
+    if total <= 0:
+        return 0.0
+    a_1, b_1, a_2, b_2, a_b = (part / total for part in sums)
+    variances = (a_2 - a_1**2) * (b_2 - b_1**2)
+    return (a_b - a_1 * b_1) / math.sqrt(variances) if variances > 0 else 0.0
+
+
 def _prepared(
     volume: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,6 +86,27 @@ def _moments(mask, back, offset, radius, box):
                 first += w * v
                 second += w * v * v
     return total, first, second
+
+
+@compiled
+def _joint_moments(mask, back, offset, radius, a, b):
+    """Sums of w, w a, w b, w a^2, w b^2 and w a b over two boxes in float64."""
+    n = mask.shape[0]
+    room = _room(n)
+    total, a_1, b_1, a_2, b_2, a_b = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for z in range(n):
+        for y in range(n):
+            start, count = _sample_row(mask, back, offset, radius, y, z, room)
+            of_a, of_b, weights = a[z, y, start : start + count], b[z, y, start : start + count], room[4]
+            for i in range(count):
+                w, p, q = np.float64(weights[i]), np.float64(of_a[i]), np.float64(of_b[i])
+                total += w
+                a_1 += w * p
+                b_1 += w * q
+                a_2 += w * p * p
+                b_2 += w * q * q
+                a_b += w * p * q
+    return total, a_1, b_1, a_2, b_2, a_b
 
 
 def mean_over(volume: np.ndarray, operators: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     numba looks at the date of the function's own file alone; what is kept must also go when another file here changes.
     Where no folder can be written, nothing is kept: each start of the program compiles anew.
     """
-    options = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": MATHS}
+    options: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": MATHS}
     try:
         loop: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # numba: no locator available

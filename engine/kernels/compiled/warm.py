@@ -20,6 +20,7 @@ def warm_up() -> None:
     compiled.best_of_each(table, selection, particle, 1.0, identity[None], window)
     compiled.slopes(table, selection, particle, 1.0, identity[None])
     compiled.mean_and_deviation(box, compiled.turned(box, identity, centre), identity, centre, float(n))
+    compiled.correlation_under(box, identity, box, box)
     compiled.mean_over(box, identity[None])
     sums = compiled.empty(2)
     row = np.array([[0, 0, 0, 2]], dtype=np.int32)
