@@ -206,8 +206,8 @@ class Bandpass(Form):
     lowpass_A: float | None = Field(default=None, gt=0, description="The same in A")
     adaptive: Adaptive | None = Field(
         default=None,
-        description="Give it, if only as {}, and the low-pass follows the FSC between the half-sets; the one above is then "
-        "where it starts, unless the iteration before was adaptive too",
+        description="Give it, if only as {}: after each iteration the low-pass follows the FSC between the half-sets. It "
+        "starts at lowpass_fpx or lowpass_A, or where an adaptive round just before ended. In Dynamo adaptive_bandpass",
     )
 
     @model_validator(mode="after")

@@ -27,6 +27,11 @@ def follows(project: Project, iteration: Iteration) -> bool:
     return planned(project)[iteration.number - 2].settings.bandpass.adaptive is not None
 
 
+def fixed(bandpass: Bandpass) -> Bandpass:
+    """The band-pass as if it were not adaptive."""
+    return bandpass.model_copy(update={"adaptive": None})
+
+
 def in_force(bandpass: Bandpass, lowpass_fpx: float | np.ndarray | None) -> Bandpass:
     """The band-pass of an iteration: with the low-pass that was found, in Fourier px, or its own where that is None."""
     if lowpass_fpx is None:
@@ -63,5 +68,5 @@ def widest(project: Project, iteration: Iteration, box_px: int, pixel_size_A: fl
     band = widest(project, before, box_px, pixel_size_A).bandpass
     assert band.adaptive is not None  # what is followed is adaptive
     reach = reach_fpx(band, box_px, pixel_size_A)
-    end = reach if pays(reach, box_px) and not before.is_last_of_round else box_px // 2
+    end = reach + 1 if pays(reach, box_px) and not before.is_last_of_round else box_px // 2
     return round_in_force(iteration.settings, pushed_back(end, band, band.adaptive, box_px, pixel_size_A))

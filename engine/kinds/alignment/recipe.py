@@ -142,8 +142,11 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
         version=6,
-        # How many iterations the round has decides nothing about one of them.
-        settings=Iterate(round=settings.model_copy(update={"iterations": 1}), is_last=iteration.is_last_of_round),
+        # How many iterations the round has decides nothing about one of them, nor does how the next low-pass is found.
+        settings=Iterate(
+            round=settings.model_copy(update={"iterations": 1, "bandpass": adaptive.fixed(settings.bandpass)}),
+            is_last=iteration.is_last_of_round,
+        ),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={

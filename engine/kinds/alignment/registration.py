@@ -28,8 +28,11 @@ from engine.kinds.form import Round, Shifts
 STAYS_PX = 0.05
 """A move that displaces no voxel of the mask further than this is none: the particles need not be averaged anew."""
 
-AGREES = 0.143
-"""Correlation of the masked maps in the band from which on they tell a common frame."""
+AGREES, BY_CHANCE = 0.143, 5.0
+"""Correlation of the masked maps in the band from which on they tell a common frame: it, and so many deviations of noise's.
+
+What a climb finds in noise lies three or four deviations high; it would be taken for agreement where mask and band are small.
+"""
 
 PASSES, FINER, CLIMBS = 3, 4.0, 5
 """How often the moved map is masked anew and laid on again, how much less far each time, and rounds of the polish of each."""
@@ -121,8 +124,18 @@ def registered(moving: np.ndarray, fixed: np.ndarray, mask: np.ndarray, settings
             found = _climbed(inside, onto, (high, low_now), found, share * limits_px, share * spacing_deg)
         # the fixed map turned by R and then shifted by d lies on the moving one: back by R^T and -R^T d
         move = move.then(found.rotation.T, -found.rotation.T @ found.shift_xyz_px)
-    matters = found.cc >= AGREES and move.furthest_px(support_px(mask)) > STAYS_PX
-    return move if matters else NOWHERE
+    agree = found.cc >= max(AGREES, BY_CHANCE * noise_deviation(mask, high, low))
+    return move if agree and move.furthest_px(support_px(mask)) > STAYS_PX else NOWHERE
+
+
+def noise_deviation(mask: np.ndarray, highpass_fpx: float, lowpass_fpx: float) -> float:
+    """How far from 0 two maps of noise correlate in a mask (n, n, n) and a band: 1 / sqrt(independent numbers)."""
+    n = mask.shape[-1]
+    selection = correlate.band(n, highpass_fpx, lowpass_fpx, Wedge(0))
+    weight = selection.weight.astype(np.float64)
+    in_band = weight.sum() ** 2 / (weight * selection.amplitude**2).sum()
+    share = float((mask**2).sum(dtype=np.float64)) / n**3
+    return 1 / float(np.sqrt(max(1.0, in_band * share)))
 
 
 def _climbed(
