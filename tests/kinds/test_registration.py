@@ -1,5 +1,7 @@
 """Half-sets stay in one frame: exact on what is known, and no likeness is made out of noise."""
 
+import tracemalloc
+
 import memory
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from engine.kernels.half_maps import fsc_curves
 from engine.kernels.mask import ball, inscribed_ball
 from engine.kernels.reference import masked
 from engine.kinds.alignment import registration
-from engine.kinds.alignment.registration import NOWHERE, Move, noise_deviation, open_axes, registered
+from engine.kinds.alignment.registration import NOWHERE, Move, held_bytes, noise_deviation, open_axes, registered
 from engine.kinds.averaging import summed
 from engine.kinds.form import Round
 
@@ -200,3 +202,15 @@ def test_halves_that_begin_in_two_frames_end_in_one():
         found["half_even/ite_0001"]["table"].angles, joined.where(joined["half"] == Half.EVEN).angles
     )
     assert found["ite_0001"]["refs/001/fsc"]["fsc"][2:10].min() > 0.8
+
+
+@pytest.mark.parametrize(("box_px", "low"), [(40, 14), (64, 20), (64, 8)])
+def test_a_registration_holds_about_what_is_stated(box_px, low):
+    a, b = np.random.default_rng(0).normal(size=(2, box_px, box_px, box_px)).astype(np.float32)
+    mask = np.asarray(inscribed_ball(box_px))
+    registered(a, b, mask, settings(low), 4.0)
+    tracemalloc.start()
+    registered(a, b, mask, settings(low), 4.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.5 * peak < held_bytes(box_px, 2.0, low) < 3 * peak

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.data import ParticleFacts
 from engine.geometry import symmetry
 from engine.kinds import shares
-from engine.kinds.alignment import adaptive, everywhere, group
+from engine.kinds.alignment import adaptive, everywhere, group, registration
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import n_kept
@@ -53,7 +53,8 @@ def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
         settings = adaptive.widest(project, iteration, box_px, known_A)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
         seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
-        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
+        held = registration.held_bytes(box_px, *settings.bandpass.shells(box_px, known_A)) if is_laid_on else 0
+        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3 + held)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
             return shares.transformed(box_px, reach) + prepared + repeated(whole)

@@ -20,6 +20,7 @@ from engine.kernels.mask import support_px
 from engine.kernels.reference import masked, spectrum_table
 from engine.kernels.rotate import moved
 from engine.kernels.wedge import Wedge
+from engine.kinds.alignment.adaptive import NARROWEST_FPX
 from engine.kinds.alignment.particle import screens
 from engine.kinds.alignment.polish import Pose, Slope, polished, settled
 from engine.kinds.alignment.region import Region
@@ -37,8 +38,11 @@ What a climb finds in noise lies three or four deviations high; it would be take
 PASSES, FINER, CLIMBS = 3, 4.0, 5
 """How often the moved map is masked anew and laid on again, how much less far each time, and rounds of the polish of each."""
 
-WIDER = 2
-"""Width of the box in which maps are compared, in their own."""
+HIGHEST_FPX = 40.0
+"""Low-pass of the comparison at most: finer shells would place the maps no better, and take much memory."""
+
+WIDER, COMPARING_BYTES = 2, 110
+"""Width of the box in which maps are compared, in their own, and what is held for a voxel of it, as was measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,7 @@ def registered(moving: np.ndarray, fixed: np.ndarray, mask: np.ndarray, settings
     """
     n = fixed.shape[-1]
     high, low = settings.bandpass.shells(n, pixel_size_A)
+    low = highest_fpx(high, low)
     turning, shifting = open_axes(settings)
     if not (turning.any() or shifting.any()):
         return NOWHERE
@@ -126,6 +131,21 @@ def registered(moving: np.ndarray, fixed: np.ndarray, mask: np.ndarray, settings
         move = move.then(found.rotation.T, -found.rotation.T @ found.shift_xyz_px)
     agree = found.cc >= max(AGREES, BY_CHANCE * noise_deviation(mask, high, low))
     return move if agree and move.furthest_px(support_px(mask)) > STAYS_PX else NOWHERE
+
+
+def highest_fpx(highpass_fpx: float, lowpass_fpx: float) -> float:
+    """The low-pass of the comparison."""
+    return min(lowpass_fpx, max(HIGHEST_FPX, highpass_fpx + NARROWEST_FPX))
+
+
+def sampled_px(box_px: int, lowpass_fpx: float) -> int:
+    """The side of the box that holds a band, with the pixels that it needs."""
+    return min(box_px, even_fast(2 * (lowpass_fpx + EDGE_FPX) + 2))
+
+
+def held_bytes(box_px: int, highpass_fpx: float, lowpass_fpx: float) -> int:
+    """The memory that a registration takes."""
+    return COMPARING_BYTES * (WIDER * sampled_px(box_px, highest_fpx(highpass_fpx, lowpass_fpx))) ** 3
 
 
 def noise_deviation(mask: np.ndarray, highpass_fpx: float, lowpass_fpx: float) -> float:
@@ -152,7 +172,7 @@ def _climbed(
     finely it is sampled.
     """
     n = onto.shape[-1]
-    small_px = min(n, even_fast(2 * (shells_fpx[1] + EDGE_FPX) + 2))
+    small_px = sampled_px(n, shells_fpx[1])
     scale, wide_px = small_px / n, WIDER * small_px
     first = wide_px // 2 - small_px // 2
     around = (first, wide_px - small_px - first)
