@@ -209,12 +209,12 @@ def _full_round(form: type[BaseModel], values: Mapping[str, Any], examples: Mapp
         yield f"# {key} = {in_toml(examples[key])}" if value is None else f"{key} = {in_toml(value)}"
 
 
-def _described(key: str, field: FieldInfo) -> Iterator[str]:
-    """Comment lines: what the key is, and for an inline table what its keys are."""
-    yield from comment(_words(field))
+def _described(key: str, field: FieldInfo, depth: int = 0) -> Iterator[str]:
+    """Comment lines: what the key is, and for an inline table what its keys are, and theirs."""
+    yield from comment(f"{'  ' * depth}{key}: {_words(field)}" if depth else _words(field))
     for form in _forms(field.annotation):
         for name, inner in form.model_fields.items():
-            yield from comment(f"  {name}: {_words(inner)}")
+            yield from _described(name, inner, depth + 1)
 
 
 def _words(field: FieldInfo) -> str:

@@ -81,9 +81,7 @@ _MACHINE = Absent("about the machine Dynamo ran on: compute.gpus and compute.wor
 _INTERNAL = Absent("Dynamo's own bookkeeping", ("*",))
 _ANALYSIS = Absent("classification by a matrix of correlations is not there")
 _PLUGIN = Absent("MATLAB plugins cannot run here: use the results from Python (engine.query)")
-_ADAPTIVE = Absent(
-    "no adaptive band-pass: data.halves keeps two halves apart, bandpass.lowpass_A sets each round's cut"
-)
+_ADAPTIVE = Absent("is not carried over: write data.halves, and bandpass.adaptive in the rounds")
 _COMPENSATION = Absent("the Fourier compensation has no settings: a floor of 1/1000 of the shell's mean")
 
 ABSENT: dict[str, Absent] = {
@@ -129,7 +127,7 @@ ABSENT: dict[str, Absent] = {
     "plugin_*": _PLUGIN,
     "adaptive_bandpass": _ADAPTIVE,
     "adaptive_bandpass_*": Absent(_ADAPTIVE.reason, ("*",)),
-    "abp_*": Absent(_ADAPTIVE.reason, ("*",)),
+    "abp_*": Absent("the even half is always averaged anew once it is laid onto the odd one", ("*",)),
     "fourierminimumfractionforaverage": _COMPENSATION,
     "fcompensation*": _COMPENSATION,
     "usesmoothingmaskforfouriercompensation": _COMPENSATION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,8 +233,15 @@ def ended(curve: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(np.arange(len(curve)) <= average.last_shell(weights), curve, 0.0)
 
 
-def fsc_curve(curve: np.ndarray, box_px: int, pixel_size_A: float, between: str, gold_standard: bool) -> Curve:
-    """An FSC with its axis: shell in Fourier pixels, resolution in A (0 where there is none).
+def fsc_curve(
+    curve: np.ndarray,
+    box_px: int,
+    pixel_size_A: float,
+    between: str,
+    gold_standard: bool,
+    beside: Mapping[str, np.ndarray] | None = None,
+) -> Curve:
+    """An FSC with its axis: shell in Fourier pixels, resolution in A (0 where there is none); beside it other columns.
 
     Without a pixel size there is no resolution: the notes then say so.
     """
@@ -244,4 +251,4 @@ def fsc_curve(curve: np.ndarray, box_px: int, pixel_size_A: float, between: str,
     for threshold in (0.143, 0.5):
         found = fsc.resolution_A(curve, threshold, box_px, pixel_size_A) if pixel_size_A else "unknown: no pixel size"
         notes[f"resolution_at_{threshold}_A"] = found
-    return Curve({"shell_fpx": shell, "resolution_A": resolution, "fsc": curve}, notes)
+    return Curve({"shell_fpx": shell, "resolution_A": resolution, "fsc": curve, **(beside or {})}, notes)

@@ -173,6 +173,26 @@ class Shifts(Form):
     )
 
 
+class Adaptive(Form):
+    """The low-pass follows the FSC between the half-sets after each iteration; the round's own is where it starts."""
+
+    criterion: float = Field(
+        default=0.143,
+        gt=0,
+        lt=1,
+        description="FSC of the shell that is reached. In Dynamo adaptive_bandpass_threshold",
+    )
+    pushback_fpx: float = Field(
+        default=3.0,
+        ge=0,
+        description="The next low-pass lies below that shell by this, in Fourier pixels. In Dynamo adaptive_bandpass_pushback",
+    )
+    symmetrized: bool = Field(
+        default=False,
+        description="The FSC is that of the symmetrized averages. In Dynamo adaptive_bandpass_symmetrized",
+    )
+
+
 class Bandpass(Form):
     """The shells that are compared; soft edges of 2 Fourier pixels lie outside the cuts."""
 
@@ -184,6 +204,11 @@ class Bandpass(Form):
         default=None, gt=0, description="Low-pass in Fourier pixels of the stored box. Dynamo: low"
     )
     lowpass_A: float | None = Field(default=None, gt=0, description="The same in A")
+    adaptive: Adaptive | None = Field(
+        default=None,
+        description="Give it, if only as {}: after each iteration the low-pass follows the FSC between the half-sets. It "
+        "starts at lowpass_fpx or lowpass_A, or where an adaptive round just before ended. In Dynamo adaptive_bandpass",
+    )
 
     @model_validator(mode="after")
     def _one_of_each_pair(self) -> Bandpass:

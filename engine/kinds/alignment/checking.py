@@ -37,6 +37,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from fourier_mask_faults(project, look, box_px)
     if particles and table:
         yield from halves_faults(project, table, particles.box_px)
+    yield from adaptive_faults(project)
     for number, settings in enumerate(project.rounds):
         for fault in round_faults(settings, box_px, pixel_size_A):
             yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)
@@ -50,6 +51,17 @@ def halves_faults(project: Project, table: Table, box_px: int) -> Iterator[Fault
         refuse_shared(with_halves(table, project.data.halves), box_px)
     except EngineError as problem:
         yield Fault(("data", "halves"), str(problem))
+
+
+def adaptive_faults(project: Project) -> Iterator[Fault]:
+    """An adaptive low-pass where no FSC can be trusted."""
+    for number, settings in enumerate(project.rounds):
+        if settings.bandpass.adaptive is not None and project.data.halves == "none":
+            yield Fault(
+                ("rounds", number, "bandpass", "adaptive"),
+                "the low-pass follows the FSC between two half-sets, and there are none",
+                'data.halves = "parity", "region" or "tomogram-half"; or remove adaptive',
+            )
 
 
 def fourier_mask_faults(project: Project, look: Look, box_px: int | None) -> Iterator[Fault]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from engine.data import ParticleFacts
 from engine.geometry import symmetry
 from engine.kinds import shares
-from engine.kinds.alignment import everywhere, group
+from engine.kinds.alignment import adaptive, everywhere, group, registration
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import n_kept
 from engine.kinds.alignment.polish import STENCIL
-from engine.kinds.alignment.rounds import Iteration, has_cache
+from engine.kinds.alignment.rounds import Iteration, has_cache, planned
 from engine.kinds.alignment.spectra import cached_reach, reach_fpx
 from engine.kinds.alignment.timing import seconds_per_particle
 from engine.kinds.form import Round
@@ -38,8 +38,8 @@ def transform_share(project: Project, facts: ParticleFacts) -> Share:
     return shares.transformed(facts.box_px, reach) + Share(kept_bytes=block_bytes(reach))
 
 
-def cost(project: Project, iteration: Iteration) -> Cost:
-    """What an iteration does for each particle."""
+def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
+    """What an iteration does for each particle, at most; is_laid_on: averages twice, to lie on the other half-set."""
     settings = iteration.settings
     plan, again = search_plan(settings), settings.select_again
     rotations = sum(len(level) for level in plan.levels)
@@ -50,20 +50,29 @@ def cost(project: Project, iteration: Iteration) -> Cost:
 
     def share(facts: ParticleFacts) -> Share:
         box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
+        settings = adaptive.widest(project, iteration, box_px, known_A)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
         seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
-        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
+        held = registration.held_bytes(box_px, *settings.bandpass.shells(box_px, known_A)) if is_laid_on else 0
+        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3 + held)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
-            return shares.transformed(box_px, reach) + prepared + (whole if again is None else whole + whole)
+            return shares.transformed(box_px, reach) + prepared + repeated(whole)
         n_bytes = block_bytes(kept)
         aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
         in_blocks = shares.averaged_blocks(box_px, reach, n_bytes)
         summing = shares.averaged(box_px) if iteration.is_last_of_round else in_blocks
-        return aligned + (summing if again is None else summing + summing)
+        return aligned + repeated(summing)
+
+    def repeated(averaging: Share) -> Share:
+        return sum([averaging] * (again is not None) + [averaging] * is_laid_on, start=averaging)
 
     def words(facts: ParticleFacts) -> str:
-        return search_in_words(iteration.round_number, settings, facts, known_pixel_size_A(project, facts))
+        known_A = known_pixel_size_A(project, facts)
+        of_round = [one for one in planned(project) if one.round_number == iteration.round_number]
+        at_most = [adaptive.widest(project, one, facts.box_px, known_A) for one in of_round]
+        highest = max(at_most, key=lambda one: one.bandpass.shells(facts.box_px, known_A)[1])
+        return search_in_words(iteration.round_number, highest, facts, known_A)
 
     return Cost(rotations, share, words=words)
 
@@ -97,4 +106,8 @@ def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_si
     if plan.is_fast and settings.azimuth.range_deg > 360 / fold:
         text += f"; azimuth narrowed to {360 / fold:.4g} deg by {settings.symmetry}"
     each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles)
-    return f"round {number}: {text}; {each:.2g} s a particle"
+    at_most = ""
+    if settings.bandpass.adaptive is not None:
+        text += f"; the low-pass follows the FSC, as far as {shells[1]:.3g} Fourier px"
+        at_most = "at most "
+    return f"round {number}: {text}; {at_most}{each:.2g} s a particle"

@@ -12,10 +12,12 @@ from engine.devices import Work
 from engine.geometry import euler, search, symmetry
 from engine.kernels import average
 from engine.kinds.alignment import everywhere, group
+from engine.kinds.alignment.adaptive import round_in_force
 from engine.kinds.alignment.again import rescored
 from engine.kinds.alignment.particle import Member, Plan, prepared
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
+from engine.kinds.alignment.registration import NOWHERE, registered
 from engine.kinds.alignment.select import select, select_again
 from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
 from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, summed, summed_spectra, wedges
@@ -36,7 +38,11 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
 
     Particles are aligned by their coefficients out to the round's reach. Those between make the average too, wherever blocks
     pay: its shells end there. The last iteration's average is made from whole boxes. A second selection averages twice.
+
+    lowpass_fpx: the low-pass where it is not the round's own. other_half: the other half-set's symmetrized average; this one
+    is laid onto it, and averaged anew.
     """
+    settings = Iterate(round=round_in_force(settings.round, inputs.get("lowpass_fpx")), is_last=settings.is_last)
     particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
     reference: Volume = inputs["reference"]
@@ -62,11 +68,20 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
         chosen = rescored(spectra, chosen, of_survivors, mask, settings.round, pixel_size_A, work)
         chosen = select_again(chosen, settings.round.select_again)
         sums = sums_of(chosen)
+    told = {"low-pass (Fourier px)": settings.round.bandpass.shells(particles.box_px, pixel_size_A)[1]}
+    if "other_half" in inputs:
+        own = np.asarray(average.compensated(sums.all))
+        own = imposed(own, settings.round.symmetry, settings.round.helix, pixel_size_A)
+        move = registered(own, inputs["other_half"].data, inputs["fsc_mask"].data, settings.round, pixel_size_A)
+        told |= {"laid onto the other half by (px)": move.shift_px, "laid onto it by (deg)": move.angle_deg}
+        if move is not NOWHERE:
+            chosen = move.of_poses(chosen)
+            sums = sums_of(chosen)
     return {
         "table": chosen,
         **averages(sums, pixel_size_A, settings.round.symmetry, settings.round.helix),
         "refs/001/fsc": fsc_of_parts(sums, inputs["fsc_mask"], "alternate particles aligned to one reference"),
-        "summary": summary(chosen),
+        "summary": {**summary(chosen), **told},
     }
 
 

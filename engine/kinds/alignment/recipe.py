@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from engine.kinds import masks, shares
-from engine.kinds.alignment import costs
+from engine.kinds.alignment import adaptive, costs
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import Iterate, iterate
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.rounds import Iteration, has_cache, planned
 from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
-from engine.kinds.form import Round, reads
+from engine.kinds.form import Bandpass, reads
 from engine.step import Cost, Input, Step, StepItem, What
 
 ITEMS = {
@@ -20,7 +20,8 @@ ITEMS = {
     "average_symmetrized": "the average with the round's symmetry imposed",
     "average_raw": "the plain mean of the turned-back particles",
     "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC: between the half-sets, or between alternate particles of one reference",
+    "fsc": "FSC: between the half-sets, freed of the mask's share, or between alternate particles of one reference",
+    "next_lowpass_fpx": "low-pass that the FSC sets for the next iteration, in Fourier px, where the band-pass is adaptive",
     "table": "poses after the iteration",
     "starting_table": "poses before the first iteration",
     "starting_reference": "reference that the first iteration started from",
@@ -49,7 +50,7 @@ def unfold(project: Project) -> list[Step]:
     steps += [odd[0], even[0]]
     for iteration in planned(project):
         number = iteration.number
-        steps += [odd[number], even[number], join_step(number, iteration.settings)]
+        steps += [odd[number], even[number], join_step(project, iteration)]
     return steps
 
 
@@ -91,11 +92,13 @@ def spectra_step(project: Project) -> Step:
 
 def half_steps(project: Project, half: HalfName) -> list[Step]:
     """The steps of one half-set, its start first."""
-    settings = HalfStart(half=half, has_template=project.data.template is not None)
+    band = project.rounds[0].bandpass
+    lowpass = Bandpass(lowpass_fpx=band.lowpass_fpx, lowpass_A=band.lowpass_A) if project.data.template else None
+    settings = HalfStart(half=half, template_lowpass=lowpass)
     first = Step(
         name=f"half_{half}/ite_0000",
         function=start_half,
-        version=2,
+        version=3,
         settings=settings,
         makes=STARTS,
         inputs={
@@ -132,12 +135,18 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     origins = {"project-start": 0, "round-start": iteration.first_of_round - 1}
     if settings.shifts.origin in origins:
         inputs["origin"] = _made("table", f"{folder}ite_{origins[settings.shifts.origin]:04d}", "table")
+    if half == "even":
+        inputs["other_half"] = _made("volume", f"half_odd/ite_{iteration.number:04d}", "refs/001/average_symmetrized")
+    inputs |= lowpass_input(project, iteration)
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=5,
-        # How many iterations the round has decides nothing about one of them.
-        settings=Iterate(round=settings.model_copy(update={"iterations": 1}), is_last=iteration.is_last_of_round),
+        version=6,
+        # How many iterations the round has decides nothing about one of them, nor does how the next low-pass is found.
+        settings=Iterate(
+            round=settings.model_copy(update={"iterations": 1, "bandpass": adaptive.fixed(settings.bandpass)}),
+            is_last=iteration.is_last_of_round,
+        ),
         makes=("table", *AVERAGES, "summary"),
         inputs=inputs,
         labels={
@@ -145,13 +154,22 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
             "round": iteration.round_number,
             **({} if half == "none" else {"half": half}),
         },
-        cost=costs.cost(project, iteration),
+        cost=costs.cost(project, iteration, half == "even"),
     )
 
 
-def join_step(number: int, settings: Round) -> Step:
+def lowpass_input(project: Project, iteration: Iteration) -> dict[str, Input]:
+    """The low-pass in force, where the FSC of the iteration before has set it."""
+    if not adaptive.follows(project, iteration):
+        return {}
+    return {"lowpass_fpx": _made("array", f"ite_{iteration.number - 1:04d}", "next_lowpass_fpx")}
+
+
+def join_step(project: Project, iteration: Iteration) -> Step:
     """The step that joins the half-sets after an iteration."""
+    number, settings = iteration.number, iteration.settings
     inputs: dict[str, Input] = {"fsc_mask": _made("volume", "ite_0000", "fsc_mask")}
+    inputs |= lowpass_input(project, iteration)
     for half in ("odd", "even"):
         of_half = f"half_{half}/ite_{number:04d}"
         inputs[f"{half}_table"] = _made("table", of_half, "table")
@@ -161,9 +179,14 @@ def join_step(number: int, settings: Round) -> Step:
     return Step(
         name=f"ite_{number:04d}",
         function=join,
-        version=1,
-        settings=Join(symmetry=settings.symmetry, helix=settings.helix),
-        makes=("table", *AVERAGES, "summary"),
+        version=2,
+        settings=Join(
+            symmetry=settings.symmetry,
+            helix=settings.helix,
+            bandpass=settings.bandpass,
+            seed=project.compute.seed,
+        ),
+        makes=("table", *AVERAGES, "summary", *(["next_lowpass_fpx"] if settings.bandpass.adaptive else [])),
         inputs=inputs,
         labels={"ite": number},
     )

@@ -12,7 +12,7 @@ from engine.data import Particles, Spectra, Table
 from engine.devices import Work, to_host
 from engine.kernels.fourier import EDGE_FPX, shrunk, spectrum_block
 from engine.kinds import sense
-from engine.kinds.form import Bandpass, Form
+from engine.kinds.form import Adaptive, Bandpass, Form
 from engine.step import Outputs, SpectraStream, block_bytes
 
 MARGIN = 1.5
@@ -27,8 +27,15 @@ class Transform(Form):
 
 
 def lowpasses(bandpasses: Iterable[Bandpass]) -> tuple[Bandpass, ...]:
-    """The different low-passes alone."""
-    alone = (Bandpass(lowpass_fpx=band.lowpass_fpx, lowpass_A=band.lowpass_A) for band in bandpasses)
+    """The different low-passes alone, and whether they are adaptive."""
+    alone = (
+        Bandpass(
+            lowpass_fpx=band.lowpass_fpx,
+            lowpass_A=band.lowpass_A,
+            adaptive=None if band.adaptive is None else Adaptive(),
+        )
+        for band in bandpasses
+    )
     return tuple(dict.fromkeys(alone))
 
 
@@ -44,8 +51,11 @@ def pays(reach: int, box_px: int) -> bool:
 
 
 def cached_reach(bandpasses: Iterable[Bandpass], box_px: int, pixel_size_A: float) -> int | None:
-    """The largest reach that pays; None when no round's does."""
-    reaches = [reach_fpx(bandpass, box_px, pixel_size_A) for bandpass in bandpasses]
+    """The largest reach that pays; None when no round's does. An adaptive low-pass may rise until it does not pay."""
+    bands = list(bandpasses)
+    reaches = [reach_fpx(bandpass, box_px, pixel_size_A) for bandpass in bands]
+    if any(bandpass.adaptive for bandpass in bands):
+        reaches += range((box_px - 1) // 2 + 1)
     return max((reach for reach in reaches if pays(reach, box_px)), default=None)
 
 

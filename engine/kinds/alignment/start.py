@@ -11,12 +11,12 @@ from engine.data import Half, Particles, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels import average
-from engine.kernels.fourier import masked_spectrum
+from engine.kernels.fourier import lowpass, masked_spectrum
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Halves, Masks
 from engine.kinds.alignment.halves import halves_text, refuse_shared, with_halves
 from engine.kinds.averaging import bad_tags, summed, without
-from engine.kinds.form import Form
+from engine.kinds.form import Bandpass, Form
 from engine.step import Outputs
 
 HalfName = Literal["odd", "even"]
@@ -94,14 +94,17 @@ def starting_reference(
 
 
 class HalfStart(Form):
-    """Which half-set a run belongs to, and whether a template was given."""
+    """Which half-set a run belongs to, and the low-pass of the template; None: there is no template."""
 
     half: HalfName
-    has_template: bool
+    template_lowpass: Bandpass | None
 
 
 def start_half(settings: HalfStart, inputs: Mapping[str, Any], work: Work) -> Outputs:
-    """The rows of one half-set and its own starting reference: the template, or the average of these rows."""
+    """The rows of one half-set and its own starting reference: the average of these rows, or the template.
+
+    A template is the same for both half-sets. It is low-passed as their first iteration is: nothing finer is common to them.
+    """
     table: Table = inputs["table"]
     wanted = Half.ODD if settings.half == "odd" else Half.EVEN
     table = table.where(table["half"] == wanted)
@@ -110,7 +113,12 @@ def start_half(settings: HalfStart, inputs: Mapping[str, Any], work: Work) -> Ou
             f"the {settings.half} half-set has no particle that takes part (check data.halves and the table)"
         )
     average_all: Volume = inputs["reference"]
-    template = average_all if settings.has_template else None
+    told: dict[str, Any] = {"particles": len(table), "taking part": int(table["averaged"].sum())}
+    template = None
+    if settings.template_lowpass is not None:
+        _, low_fpx = settings.template_lowpass.shells(average_all.data.shape[-1], average_all.pixel_size_A or 1.0)
+        template = Volume(np.asarray(lowpass(average_all.data, low_fpx)), average_all.pixel_size_A)
+        told["template low-passed to (Fourier px)"] = low_fpx
     reference = starting_reference(inputs["particles"], table, inputs["mask"].data, template, work)
     volume = Volume(reference, average_all.pixel_size_A)
     return {
@@ -118,5 +126,5 @@ def start_half(settings: HalfStart, inputs: Mapping[str, Any], work: Work) -> Ou
         "starting_table": table,
         "refs/001/average": volume,
         "refs/001/starting_reference": volume,
-        "summary": {"particles": len(table), "taking part": int(table["averaged"].sum())},
+        "summary": told,
     }
