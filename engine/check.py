@@ -20,7 +20,7 @@ from engine.store import Store
 
 _TABLES = {"table", "starting_table", "truth", "dropped"}
 _NO_INPUTS = {"summary", "fsc", "errors", "fourier_weight", "guinier", "directional_fsc", "directions"}
-_A = {"particles": "particles", "table": "a table", "volume": "a map"}
+_A = {"particles": "particles", "weights": "a set of boxes, as particles are", "table": "a table", "volume": "a map"}
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,9 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
     if len(meant) > 1:
         yield Fault(key, f"{text} names {len(meant)} results, one is needed", "give one ite")
     is_what = _what_of(address.item)
-    if is_what != what:
-        have = [item for item in other.items if _what_of(item) == what]
+    needed = "particles" if what == "weights" else what
+    if is_what != needed:
+        have = [item for item in other.items if _what_of(item) == needed]
         advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"
         yield Fault(key, f"{text} is not {_A[what]}", advice)
 
@@ -131,7 +132,7 @@ def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[
     path = project.campaign / text
     if not path.exists():
         yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text))
-    elif path.is_dir() and what != "particles":
+    elif path.is_dir() and what not in ("particles", "weights"):
         yield Fault(key, f'"{text}" is a folder, not {_A[what]}', _files_in(path))
     else:
         FileLook(project).ask(what, text)
@@ -141,7 +142,7 @@ def _nearest_file(campaign: Path, what: What, text: str) -> str:
     """The address that was meant, a name like it in its folder, or what is in the folder."""
     name = PurePosixPath(text).name
     if (campaign / f"{name.removesuffix('.toml')}.toml").is_file():
-        item = "average" if what == "volume" else what
+        item = {"volume": "average", "weights": "particles"}.get(what, what)
         return f'for a result of a project write its address, as in "{name}:{item}"'
     folder = campaign / PurePosixPath(text).parent
     if not folder.is_dir():

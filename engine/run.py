@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.address import Address
-from engine.data import Particles, Table, Volume
+from engine.data import Particles, Table, Volume, Weights
 from engine.devices import Work, chosen_gpus
 from engine.faults import EngineError
 from engine.interrupt import Interrupt, watched
@@ -24,7 +24,7 @@ from engine.store import Store
 Part = TypeVar("Part")
 
 CHUNK_EVENT_S = 2.0
-_TYPES: dict[str, Any] = {"particles": Particles, "table": Table, "volume": Volume}
+_TYPES: dict[str, Any] = {"particles": Particles, "weights": Particles, "table": Table, "volume": Volume}
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class _Run:
             value = store.read(step_name, item_path)
             if not isinstance(value, _TYPES.get(source.what, object)):
                 raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
-            return value
+            return as_weights(value, source.source) if source.what == "weights" else value
         return open_input(source.what, self.project.campaign / source.source)
 
     def _devices(self) -> str:
@@ -287,8 +287,17 @@ class _Run:
 
 def open_input(what: What, path: Path) -> Any:
     """The value of an input file; particles are read box by box."""
-    from engine.files import open_particles, read_table, read_volume
+    from engine.files import open_particles, open_weights, read_table, read_volume
 
     if what == "particles":
         return open_particles(path)
+    if what == "weights":
+        return open_weights(path)
     return read_table(path) if what == "table" else read_volume(path)
+
+
+def as_weights(boxes: Particles, address: Address) -> Weights:
+    """The weights that a project's boxes are."""
+    from engine.files import WeightBoxes
+
+    return WeightBoxes(boxes, str(address))

@@ -6,6 +6,7 @@ from engine.data.particles import ParticleArray, Particles
 from engine.data.spectra import Spectra
 from engine.data.table import COLUMNS, EXTRA_COLUMNS, Half, Table
 from engine.data.volume import Volume
+from engine.data.weights import WeightFacts, Weights
 
 __all__ = [
     "COLUMNS",
@@ -19,4 +20,6 @@ __all__ = [
     "Table",
     "Volume",
     "VolumeFacts",
+    "WeightFacts",
+    "Weights",
 ]

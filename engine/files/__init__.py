@@ -28,12 +28,15 @@ from engine.files.raw import ending
 from engine.files.star import read_star, write_star
 from engine.files.tbl import read_tbl, write_tbl
 from engine.files.tif import read_tif, tif_facts
+from engine.files.weights import WeightBoxes, open_weights, weight_facts
 
 __all__ = [
     "Markers",
     "ParticleList",
+    "WeightBoxes",
     "is_fsc",
     "open_particles",
+    "open_weights",
     "particle_facts",
     "read_markers",
     "read_star",
@@ -41,6 +44,7 @@ __all__ = [
     "read_table_map",
     "read_volume",
     "volume_facts",
+    "weight_facts",
     "write_fsc_star",
     "write_fsc_xml",
     "write_markers",

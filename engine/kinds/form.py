@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import ParticleFacts, Table, VolumeFacts
+from engine.data import ParticleFacts, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
 from engine.step import Input, What
 
@@ -45,6 +45,14 @@ VolumeReference = Annotated[Reference, Reads("volume")]
 OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
+OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
+
+
+WEIGHTS = (
+    "Each particle's own Fourier weight w, beside its wedge: its spectrum is w times the object's (0 and 1, or a CTF squared). "
+    "A folder of pfmask_00001.em or weight_00001.mrc, a .star with rlnCtfImage, a stack, an address. ftype 5 has no wedge"
+)
+"""What a kind's key data.weights is."""
 
 
 def references(form: BaseModel, key: Key = ()) -> Iterator[tuple[Key, What, str]]:
@@ -82,6 +90,8 @@ class Look(Protocol):
     def table(self, text: str) -> Table | None: ...
 
     def volume(self, text: str) -> VolumeFacts | None: ...
+
+    def weights(self, text: str) -> WeightFacts | None: ...
 
 
 def _text_or_list(value: Any) -> str:

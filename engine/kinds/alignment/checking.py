@@ -17,6 +17,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     data = project.data
     particles, table = look.particles(data.particles), look.table(data.table)
     yield from sense.table_and_particles(table, particles, ("data", "table"))
+    yield from sense.own_weights(data.weights, table, particles, look)
     template = look.volume(data.template) if data.template else None
     yield from sense.pixel_sizes(
         [

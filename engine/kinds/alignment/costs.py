@@ -41,7 +41,7 @@ def transform_share(project: Project, facts: ParticleFacts) -> Share:
 def cost(project: Project, iteration: Iteration) -> Cost:
     """What an iteration does for each particle."""
     settings = iteration.settings
-    plan, again = search_plan(settings), settings.select_again
+    plan, again, weighted = search_plan(settings), settings.select_again, project.data.weights is not None
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
         rotations += STENCIL * plan.n_polish
@@ -51,7 +51,7 @@ def cost(project: Project, iteration: Iteration) -> Cost:
     def share(facts: ParticleFacts) -> Share:
         box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
-        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
+        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles, weighted)
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
@@ -63,7 +63,8 @@ def cost(project: Project, iteration: Iteration) -> Cost:
         return aligned + (summing if again is None else summing + summing)
 
     def words(facts: ParticleFacts) -> str:
-        return search_in_words(iteration.round_number, settings, facts, known_pixel_size_A(project, facts))
+        pixel_size_A = known_pixel_size_A(project, facts)
+        return search_in_words(iteration.round_number, settings, facts, pixel_size_A, weighted)
 
     return Cost(rotations, share, words=words)
 
@@ -73,10 +74,10 @@ def known_pixel_size_A(project: Project, facts: ParticleFacts) -> float:
     return project.data.pixel_size_A or facts.pixel_size_A or 1.0
 
 
-def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float) -> str:
+def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float, weighted: bool) -> str:
     """Which search is in force in a round, and what a particle costs."""
     plan, shells = search_plan(settings), settings.bandpass.shells(facts.box_px, pixel_size_A)
-    chosen = group.way(settings, plan, facts.box_px, shells, facts.n_particles)
+    chosen = group.way(settings, plan, facts.box_px, shells, facts.n_particles, weighted=weighted)
     how = "together, by a bank of turned references" if chosen.first_stage == "bank" else "one by one"
     n = len(plan.levels[0])
     if settings.search == "global":
@@ -96,5 +97,5 @@ def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_si
     fold = symmetry.n_fold(settings.symmetry)
     if plan.is_fast and settings.azimuth.range_deg > 360 / fold:
         text += f"; azimuth narrowed to {360 / fold:.4g} deg by {settings.symmetry}"
-    each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles)
+    each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles, weighted)
     return f"round {number}: {text}; {each:.2g} s a particle"

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from engine.kinds.form import (
+    WEIGHTS,
     Form,
     OptionalVolumeReference,
+    OptionalWeightsReference,
     ParticlesReference,
     ProjectForm,
     Round,
@@ -30,6 +32,7 @@ class Data(Form):
         default=None,
         description="Starting reference: an address or a map; omitted: the average of the table. Dynamo: template",
     )
+    weights: OptionalWeightsReference = Field(default=None, description=WEIGHTS)
     pixel_size_A: float | None = Field(
         default=None, gt=0, description="Pixel size in A; omitted: the particles'. Dynamo: apix"
     )

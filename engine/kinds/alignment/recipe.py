@@ -59,6 +59,7 @@ def start_step(project: Project) -> Step:
     inputs = {"particles": reads("particles", data.particles), "table": reads("table", data.table)}
     if data.template:
         inputs["template"] = reads("volume", data.template)
+    inputs |= own_weights(project)
     inputs |= masks.inputs(
         {"alignment": project.masks.alignment, "fsc": project.masks.fsc, "fourier": project.masks.fourier}
     )
@@ -103,6 +104,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
             "table": _made("table", "ite_0000", "table"),
             "reference": _made("volume", "ite_0000", "refs/001/average"),
             "mask": _made("volume", "ite_0000", "mask"),
+            **own_weights(project),
         },
         labels={"ite": 0, "half": half},
         cost=Cost(share=lambda facts: costs.first_average(project, facts.box_px)),
@@ -126,6 +128,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
         "reference": _made("volume", before, "refs/001/average"),
         "mask": _made("volume", "ite_0000", "mask"),
         "fsc_mask": _made("volume", "ite_0000", "fsc_mask"),
+        **own_weights(project),
     }
     if has_cache(project):
         inputs["spectra"] = _made("spectra", "spectra", "spectra")
@@ -167,6 +170,12 @@ def join_step(number: int, settings: Round) -> Step:
         inputs=inputs,
         labels={"ite": number},
     )
+
+
+def own_weights(project: Project) -> dict[str, Input]:
+    """The particles' own weights, where they have any."""
+    weights = project.data.weights
+    return {"weights": reads("weights", weights)} if weights else {}
 
 
 def _made(what: What, step: str, item: str) -> Input:
