@@ -12,6 +12,7 @@ from engine.address import Address, is_address, parse
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import KINDS
 from engine.kinds.form import references
+from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
 from engine.plan import locate
 from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
@@ -161,6 +162,8 @@ def _files_in(folder: Path) -> str:
 
 def _notes(project: Project, together: set[Path]) -> Iterator[str]:
     """What is not wrong and yet good to know."""
+    for hook in hooks_of(project.form):
+        yield f"runs {file_of(hook)}, function {hook.partition(':')[2]}, after each iteration (engine run --no-hooks refuses)"
     missing = [address.project for address in dependencies(project) if _missing_steps(project, address)]
     for name in dict.fromkeys(missing):
         path = project.campaign / f"{name}.toml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine import files
 from engine.address import Address, is_address, parse
-from engine.data import ParticleFacts, Particles, Table, VolumeFacts, WeightFacts
+from engine.data import ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
 from engine.plan import locate
 from engine.project import Project, neighbour
 from engine.step import What
@@ -35,6 +35,9 @@ class FileLook:
     def weights(self, text: str) -> WeightFacts | None:
         found = self.ask("weights", text)
         return found if isinstance(found, WeightFacts) else None
+
+    def source(self, name: str) -> Source:
+        return files.read_source(self._project.campaign / name)
 
     def ask(self, what: What, text: str) -> Known | None:
         """What is known of the named thing; None when its project has not run yet."""

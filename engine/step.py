@@ -16,7 +16,7 @@ from engine.address import Address
 from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "weights", "spectra", "table", "volume", "array"]
+What = Literal["particles", "weights", "spectra", "table", "volume", "array", "source"]
 
 
 @dataclass(frozen=True)

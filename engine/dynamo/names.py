@@ -80,7 +80,7 @@ class Absent:
 _MACHINE = Absent("about the machine Dynamo ran on: compute.gpus and compute.workers here", ("*",))
 _INTERNAL = Absent("Dynamo's own bookkeeping", ("*",))
 _ANALYSIS = Absent("classification by a matrix of correlations is not there")
-_PLUGIN = Absent("MATLAB plugins cannot run here: use the results from Python (engine.query)")
+_PLUGIN = Absent("MATLAB plugins cannot run here: hooks.after_iteration calls a Python function after each iteration")
 _ADAPTIVE = Absent(
     "no adaptive band-pass: data.halves keeps two halves apart, bandpass.lowpass_A sets each round's cut"
 )

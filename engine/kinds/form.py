@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import ParticleFacts, Table, VolumeFacts, WeightFacts
+from engine.data import ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
 from engine.step import Input, What
 
@@ -92,6 +92,8 @@ class Look(Protocol):
     def volume(self, text: str) -> VolumeFacts | None: ...
 
     def weights(self, text: str) -> WeightFacts | None: ...
+
+    def source(self, name: str) -> Source: ...
 
 
 def _text_or_list(value: Any) -> str:

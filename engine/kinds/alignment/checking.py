@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.data import Table
 from engine.faults import EngineError, Fault
-from engine.kinds import imposing, masks, sense
+from engine.kinds import hooks, imposing, masks, sense
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.halves import refuse_shared, with_halves
 from engine.kinds.form import Look, Round, Select
@@ -38,6 +38,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from fourier_mask_faults(project, look, box_px)
     if particles and table:
         yield from halves_faults(project, table, particles.box_px)
+    yield from hooks.faults(project.hooks, look)
     for number, settings in enumerate(project.rounds):
         for fault in round_faults(settings, box_px, pixel_size_A):
             yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)

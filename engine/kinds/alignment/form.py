@@ -16,6 +16,7 @@ from engine.kinds.form import (
     Round,
     TableReference,
 )
+from engine.kinds.hooks import Hooks
 from engine.kinds.mask_form import OptionalMask
 
 Halves = Literal["none", "parity", "region", "tomogram-half"]
@@ -61,6 +62,7 @@ class Project(ProjectForm):
 
     data: Data = Field(description="What is read")
     masks: Masks = Field(default=Masks(), description="Masks in the frame of the reference")
+    hooks: Hooks = Field(default=Hooks(), description="Functions of your own")
     rounds: Annotated[tuple[Round, ...], Strict(False)] = Field(
         min_length=1, description="Blocks of iterations, run in order"
     )

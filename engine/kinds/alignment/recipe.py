@@ -7,6 +7,7 @@ from typing import Literal
 from engine.kinds import masks, shares
 from engine.kinds.alignment import costs
 from engine.kinds.alignment.form import Project
+from engine.kinds.alignment.hooked import with_hook
 from engine.kinds.alignment.iterate import Iterate, iterate
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.rounds import Iteration, has_cache, planned
@@ -114,7 +115,8 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
 
 def iterations(project: Project, half: Literal["none", "odd", "even"]) -> list[Step]:
     """The iterations of one run, each from the table and the average of the one before."""
-    return [iteration_step(project, iteration, half) for iteration in planned(project)]
+    hook = project.hooks.after_iteration
+    return [with_hook(iteration_step(project, iteration, half), hook) for iteration in planned(project)]
 
 
 def iteration_step(project: Project, iteration: Iteration, half: Literal["none", "odd", "even"]) -> Step:
