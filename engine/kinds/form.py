@@ -215,15 +215,26 @@ class Bandpass(Form):
         return high, low
 
 
+Rule = Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"]
+
+
 class Select(Form):
     """A rule that keeps particles by their cc; the mean and the deviation are those of the particles it is asked about."""
 
-    rule: Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"] = (
-        Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
-    )
+    rule: Rule = Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
     value: float = Field(default=0.2, description="Its number: a cc, a factor, a count or a fraction. Dynamo: thr")
     reject_from_alignment: bool = Field(
         default=False, description="Rejected particles are not aligned any more. Dynamo: thrm 11 to 51"
+    )
+
+
+class SelectAgain(Select):
+    """A second rule, among the survivors of the first and by their cc with their own average (column cc2)."""
+
+    rule: Rule = Field(default="all", description="Rule of the second selection. Dynamo: thr2m 0, 1, 2, 3, 4, 5")
+    value: float = Field(default=0.2, description="Its number: a cc, a factor, a count or a fraction. Dynamo: thr2")
+    reject_from_alignment: bool = Field(
+        default=False, description="Rejected particles are not aligned any more. Dynamo: thr2m 11 to 51"
     )
 
 
@@ -282,8 +293,7 @@ class Round(Form):
         description="Of particles of a tomogram nearer than this in px only that with the highest cc is averaged. Dynamo: stm",
     )
     select: Select = Field(default=Select(), description="Which particles go into the average")
-    select_again: Select | None = Field(
+    select_again: SelectAgain | None = Field(
         default=None,
-        description="Second selection, among the survivors of the first, by their cc with their own average (column cc2). "
-        "In Dynamo thr2 and thr2m",
+        description="Second selection, among the survivors of the first, by their cc with their own average (column cc2)",
     )
