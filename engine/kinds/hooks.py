@@ -28,7 +28,7 @@ class Hooks(Form):
     after_iteration: str | None = Field(
         default=None,
         description="Function (average, table, at) that is called after each iteration, in each half-set, and returns the "
-        "average and the table that the next one reads, None for what it leaves alone. In Dynamo plugin_post",
+        "average and the table that the next one reads, None for what it leaves alone. Dynamo: plugin_post",
     )
 
     @field_validator("after_iteration")
