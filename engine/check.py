@@ -19,8 +19,6 @@ from engine.project import Project, by_line, dependencies, in_order, neighbour, 
 from engine.step import What
 from engine.store import Store
 
-_TABLES = {"table", "starting_table", "truth", "dropped"}
-_NO_INPUTS = {"summary", "fsc", "errors", "fourier_weight", "guinier", "directional_fsc", "directions"}
 _A = {"particles": "particles", "weights": "a set of boxes, as particles are", "table": "a table", "volume": "a map"}
 
 
@@ -101,10 +99,9 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
     meant = locate(other, address)
     if len(meant) > 1:
         yield Fault(key, f"{text} names {len(meant)} results, one is needed", "give one ite")
-    is_what = _what_of(address.item)
     needed = "particles" if what == "weights" else what
-    if is_what != needed:
-        have = [item for item in other.items if _what_of(item) == needed]
+    if other.items[address.item].what != needed:
+        have = [item for item, made in other.items.items() if made.what == needed]
         advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"
         yield Fault(key, f"{text} is not {_A[what]}", advice)
 
@@ -120,13 +117,6 @@ def _way_back(start: Project, goal: Project, way: list[str]) -> list[str]:
             if other and (found := _way_back(other, goal, way)):
                 return found
     return []
-
-
-def _what_of(item: str) -> str:
-    """What an item is to a project that reads it."""
-    if item == "particles":
-        return "particles"
-    return "table" if item in _TABLES else "nothing" if item in _NO_INPUTS else "volume"
 
 
 def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:

@@ -24,7 +24,7 @@ from engine.kinds.form import (
     reads,
 )
 from engine.kinds.mask_form import OptionalMask
-from engine.step import Cost, Outputs, Share, Step
+from engine.step import Cost, Named, Outputs, Share, Step
 
 
 class Data(Form):
@@ -77,13 +77,13 @@ class Project(ProjectForm):
 
 
 ITEMS = {
-    "average": "the average, Fourier compensated if asked",
-    "average_symmetrized": "the average with its symmetry imposed",
-    "average_raw": "the plain sum over the number of particles",
-    "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC between the half-sets of the table, or between alternate particles",
-    "table": "the table that was averaged",
-    "summary": "what was averaged",
+    "average": Named("volume", "the average, Fourier compensated if asked"),
+    "average_symmetrized": Named("volume", "the average with its symmetry imposed"),
+    "average_raw": Named("volume", "the plain sum over the number of particles"),
+    "fourier_weight": Named("array", "number of particles that contributed to each Fourier voxel"),
+    "fsc": Named("curve", "FSC between the half-sets of the table, or between alternate particles"),
+    "table": Named("table", "the table that was averaged"),
+    "summary": Named("summary", "what was averaged"),
 }
 
 

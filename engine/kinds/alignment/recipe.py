@@ -14,20 +14,20 @@ from engine.kinds.alignment.rounds import Iteration, has_cache, planned
 from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.form import Round, reads
-from engine.step import Cost, Input, Step, StepItem, What
+from engine.step import Cost, Input, Named, Step, StepItem, What
 
 ITEMS = {
-    "average": "the average of an iteration",
-    "average_symmetrized": "the average with the round's symmetry imposed",
-    "average_raw": "the plain mean of the turned-back particles",
-    "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC: between the half-sets, or between alternate particles of one reference",
-    "table": "poses after the iteration",
-    "starting_table": "poses before the first iteration",
-    "starting_reference": "reference that the first iteration started from",
-    "mask": "the alignment mask",
-    "fsc_mask": "the mask of the FSC",
-    "summary": "numbers of the iteration",
+    "average": Named("volume", "the average of an iteration"),
+    "average_symmetrized": Named("volume", "the average with the round's symmetry imposed"),
+    "average_raw": Named("volume", "the plain mean of the turned-back particles"),
+    "fourier_weight": Named("array", "number of particles that contributed to each Fourier voxel"),
+    "fsc": Named("curve", "FSC: between the half-sets, or between alternate particles of one reference"),
+    "table": Named("table", "poses after the iteration"),
+    "starting_table": Named("table", "poses before the first iteration"),
+    "starting_reference": Named("volume", "reference that the first iteration started from"),
+    "mask": Named("volume", "the alignment mask"),
+    "fsc_mask": Named("volume", "the mask of the FSC"),
+    "summary": Named("summary", "numbers of the iteration"),
 }
 
 STARTS = ("table", "starting_table", "refs/001/average", "refs/001/starting_reference", "summary")
