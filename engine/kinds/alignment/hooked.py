@@ -47,8 +47,10 @@ class At:
 
 def with_hook(step: Step, hook: str | None) -> Step:
     """The iteration's step, through the hook if there is one: its name and its source file become part of the key."""
-    if hook is None or not isinstance(step.settings, Iterate):
+    if hook is None:
         return step
+    if step.function is not iterate or not isinstance(step.settings, Iterate):
+        raise ValueError(f"{step.name} is made by {step.function_name}, which no hook follows")
     ite, number = int(step.labels["ite"]), int(step.labels["round"])
     half = str(step.labels.get("half", "none"))
     settings = Hooked(iteration=step.settings, hook=hook, ite=ite, round_number=number, half=half)
