@@ -8,7 +8,7 @@ import pytest
 
 import engine
 from engine.check import check
-from engine.data import ParticleArray, Table, Volume
+from engine.data import ParticleArray, ParticleFacts, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.files import WeightBoxes, write_particle_folder, write_table, write_volume
@@ -18,6 +18,8 @@ from engine.kernels.fourier import from_spectrum, spectrum
 from engine.kernels.wedge import Wedge, measured
 from engine.kernels.weight import half_weight
 from engine.kinds import comparison
+from engine.kinds.alignment import costs
+from engine.kinds.form import Round
 from engine.plan import plan
 from engine.project import load
 
@@ -126,6 +128,13 @@ def test_particles_without_a_weight_and_weights_of_another_box_stop_the_start(gi
             align({**given, "p:weights": wrong})
     with pytest.raises(EngineError, match="16 of 16 rows have ftype 5"):
         align(given, data={"weights": None})
+
+
+def test_check_says_that_weighted_particles_share_no_bank():
+    limits = {"shifts": {"limits_xyz_px": [1, 1, 1]}, "bandpass": {"lowpass_fpx": 13}}
+    settings, facts = Round.model_validate({"search": "global", **limits}), ParticleFacts(100, 32, 4.0)
+    assert "together, by a bank" in costs.search_in_words(1, settings, facts, 4.0)
+    assert "one by one" in costs.search_in_words(1, settings, facts, 4.0, weighted=True)
 
 
 PROJECT = """\

@@ -74,7 +74,9 @@ def known_pixel_size_A(project: Project, facts: ParticleFacts) -> float:
     return project.data.pixel_size_A or facts.pixel_size_A or 1.0
 
 
-def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float, weighted: bool) -> str:
+def search_in_words(
+    number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float, weighted: bool = False
+) -> str:
     """Which search is in force in a round, and what a particle costs."""
     plan, shells = search_plan(settings), settings.bandpass.shells(facts.box_px, pixel_size_A)
     chosen = group.way(settings, plan, facts.box_px, shells, facts.n_particles, weighted=weighted)
