@@ -17,13 +17,20 @@ LETTERS = {
     "fw": "fourier_weight",
     "m": "mask",
     "cm": "classification_mask",
+    "cmask": "classification_mask",
     "fm": "fourier_mask",
+    "fmask": "fourier_mask",
     "sm": "fsc_mask",
+    "smask": "fsc_mask",
     "data": "particles",
+    "particle": "particles",
     "t": "table",
     "rt": "table",
+    "refined_table": "table",
     "st": "starting_table",
     "sr": "starting_reference",
+    "r": "starting_reference",
+    "eo_fsc": "fsc",
 }
 """Dynamo's short item names and the words they stand for."""
 

@@ -12,15 +12,14 @@ from engine.address import Address, is_address, parse
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import KINDS
 from engine.kinds.form import references
+from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
 from engine.plan import locate
 from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
 from engine.store import Store
 
-_TABLES = {"table", "starting_table", "truth", "dropped"}
-_NO_INPUTS = {"summary", "fsc", "errors", "fourier_weight", "guinier", "directional_fsc", "directions"}
-_A = {"particles": "particles", "table": "a table", "volume": "a map"}
+_A = {"particles": "particles", "weights": "a set of boxes, as particles are", "table": "a table", "volume": "a map"}
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,9 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
     meant = locate(other, address)
     if len(meant) > 1:
         yield Fault(key, f"{text} names {len(meant)} results, one is needed", "give one ite")
-    is_what = _what_of(address.item)
-    if is_what != what:
-        have = [item for item in other.items if _what_of(item) == what]
+    needed = "particles" if what == "weights" else what
+    if other.items[address.item].what != needed:
+        have = [item for item, made in other.items.items() if made.what == needed]
         advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"
         yield Fault(key, f"{text} is not {_A[what]}", advice)
 
@@ -120,18 +119,11 @@ def _way_back(start: Project, goal: Project, way: list[str]) -> list[str]:
     return []
 
 
-def _what_of(item: str) -> str:
-    """What an item is to a project that reads it."""
-    if item == "particles":
-        return "particles"
-    return "table" if item in _TABLES else "nothing" if item in _NO_INPUTS else "volume"
-
-
 def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:
     path = project.campaign / text
     if not path.exists():
         yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text))
-    elif path.is_dir() and what != "particles":
+    elif path.is_dir() and what not in ("particles", "weights"):
         yield Fault(key, f'"{text}" is a folder, not {_A[what]}', _files_in(path))
     else:
         FileLook(project).ask(what, text)
@@ -141,7 +133,7 @@ def _nearest_file(campaign: Path, what: What, text: str) -> str:
     """The address that was meant, a name like it in its folder, or what is in the folder."""
     name = PurePosixPath(text).name
     if (campaign / f"{name.removesuffix('.toml')}.toml").is_file():
-        item = "average" if what == "volume" else what
+        item = {"volume": "average", "weights": "particles"}.get(what, what)
         return f'for a result of a project write its address, as in "{name}:{item}"'
     folder = campaign / PurePosixPath(text).parent
     if not folder.is_dir():
@@ -160,6 +152,8 @@ def _files_in(folder: Path) -> str:
 
 def _notes(project: Project, together: set[Path]) -> Iterator[str]:
     """What is not wrong and yet good to know."""
+    for hook in hooks_of(project.form):
+        yield f"runs {file_of(hook)}, function {hook.partition(':')[2]}, after each iteration (engine run --no-hooks refuses)"
     missing = [address.project for address in dependencies(project) if _missing_steps(project, address)]
     for name in dict.fromkeys(missing):
         path = project.campaign / f"{name}.toml"

@@ -101,6 +101,10 @@ def _no_progress(done: int, total: int) -> None:
     return None
 
 
+def _no_note(text: str) -> None:
+    return None
+
+
 def _go_on() -> None:
     return None
 
@@ -117,6 +121,7 @@ class Work:
     chunk: int = 16
     progress: Callable[[int, int], None] = _no_progress
     check: Callable[[], None] = _go_on
+    note: Callable[[str], None] = _no_note
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """The results in the order of the jobs; at most a few jobs per worker are in flight at any time.

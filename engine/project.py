@@ -17,7 +17,7 @@ from engine.address import Address, is_address, parse
 from engine.faults import EngineError, Fault
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
-from engine.step import Step
+from engine.step import Named, Step
 from engine.toml_spans import Spans
 from engine.toml_text import Slip
 from engine.toml_text import parse as parse_toml
@@ -60,7 +60,7 @@ class Project:
         return self.campaign / self.name
 
     @property
-    def items(self) -> Mapping[str, str]:
+    def items(self) -> Mapping[str, Named]:
         """What the project's addresses can name, each with what it is."""
         return KINDS[self.kind].ITEMS
 

@@ -256,7 +256,7 @@ def _listing(project: Project, store: Store) -> Answer:
     if not complete:
         raise EngineError(_not_run(project, store, stored))
     listed = []
-    for item, meaning in project.items.items():
+    for item, (_, meaning) in project.items.items():
         holders = [step for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
         if holders:
             entries = store.listing(holders[-1].name)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.address import Address
-from engine.data import Particles, Table, Volume
+from engine.data import Particles, Table, Volume, Weights
 from engine.devices import Work, chosen_gpus
 from engine.faults import EngineError
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
+from engine.kinds.hooks import hooks_of
 from engine.plan import PlannedStep, is_asked, plan, planned_source
 from engine.project import Project, campaign
 from engine.step import Input, Item, Outputs, SpectraStream, StepItem, Stream, What
@@ -24,7 +25,7 @@ from engine.store import Store
 Part = TypeVar("Part")
 
 CHUNK_EVENT_S = 2.0
-_TYPES: dict[str, Any] = {"particles": Particles, "table": Table, "volume": Volume}
+_TYPES: dict[str, Any] = {"particles": Particles, "weights": Particles, "table": Table, "volume": Volume}
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,16 @@ class Compiling:
     """The inner loops are being compiled, which happens once on a machine."""
 
 
-Event = ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked | Compiling
+@dataclass(frozen=True)
+class Noted:
+    """A step has something to tell, which stays in the log."""
+
+    project: str
+    step: str
+    text: str
+
+
+Event = Noted | ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked | Compiling
 
 
 @dataclass(frozen=True)
@@ -117,15 +127,19 @@ def run(
     redo: Iterable[str] = (),
     workers: int | None = None,
     gpus: tuple[int, ...] | str | None = None,
+    hooks: bool = True,
     listen: Callable[[Event], None] = _nobody,
 ) -> list[Outcome]:
     """What was done to each project, neighbours first; paths are project files or campaign folders.
 
     Stale steps stop everything before anything is touched, unless redo names them (see `plan`). KeyboardInterrupt and
-    the errors of steps pass through; all that was stored before stays.
+    the errors of steps pass through; all that was stored before stays. Projects with hooks run code of their campaign
+    folder; with hooks = False they are an EngineError.
     """
     patterns = tuple(redo)
     projects = campaign(Path(path) for path in paths)
+    if not hooks:
+        _refuse_hooks(projects)
     _refuse_unknown(patterns, projects)
     plans = [(project, plan(project, patterns)) for project in projects]
     _refuse_stale(plans)
@@ -140,6 +154,12 @@ def _refuse_unknown(patterns: tuple[str, ...], projects: list[Project]) -> None:
     for pattern in patterns:
         if pattern != "stale" and not any(is_asked(name, (pattern,)) for name in names):
             raise EngineError(f"--redo {pattern}: no such step; there are {', '.join(dict.fromkeys(names))}")
+
+
+def _refuse_hooks(projects: list[Project]) -> None:
+    told = [f"{project.name} ({', '.join(found)})" for project in projects if (found := hooks_of(project.form))]
+    if told:
+        raise EngineError(f"hooks are refused, and there are some: {'; '.join(told)} (take them out, or allow hooks)")
 
 
 def _refuse_stale(plans: list[tuple[Project, list[PlannedStep]]]) -> None:
@@ -230,7 +250,10 @@ class _Run:
         def progress(done: int, total: int) -> None:
             self._tell(ChunkDone(self.project.name, step.name, done, total))
 
-        work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check)
+        def note(text: str) -> None:
+            self._tell(Noted(self.project.name, step.name, text))
+
+        work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note)
         try:
             inputs = {name: self._opened(source) for name, source in step.inputs.items()}
             outputs = self._stoppable(step.function(step.settings, inputs, work))
@@ -267,7 +290,7 @@ class _Run:
             value = store.read(step_name, item_path)
             if not isinstance(value, _TYPES.get(source.what, object)):
                 raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
-            return value
+            return as_weights(value, source.source) if source.what == "weights" else value
         return open_input(source.what, self.project.campaign / source.source)
 
     def _devices(self) -> str:
@@ -287,8 +310,19 @@ class _Run:
 
 def open_input(what: What, path: Path) -> Any:
     """The value of an input file; particles are read box by box."""
-    from engine.files import open_particles, read_table, read_volume
+    from engine.files import open_particles, open_weights, read_source, read_table, read_volume
 
     if what == "particles":
         return open_particles(path)
+    if what == "weights":
+        return open_weights(path)
+    if what == "source":
+        return read_source(path)
     return read_table(path) if what == "table" else read_volume(path)
+
+
+def as_weights(boxes: Particles, address: Address) -> Weights:
+    """The weights that a project's boxes are."""
+    from engine.files import WeightBoxes
+
+    return WeightBoxes(boxes, str(address))

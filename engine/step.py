@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
@@ -16,7 +16,14 @@ from engine.address import Address
 from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "spectra", "table", "volume", "array"]
+What = Literal["particles", "weights", "spectra", "table", "volume", "array", "source"]
+
+
+class Named(NamedTuple):
+    """An item that a kind makes: what it is, and its meaning in words."""
+
+    what: Literal["volume", "table", "particles", "curve", "array", "number", "summary"]
+    meaning: str
 
 
 @dataclass(frozen=True)

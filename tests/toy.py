@@ -16,15 +16,15 @@ from pydantic import BaseModel
 from engine.address import parse
 from engine.data import Curve, Table, Volume
 from engine.faults import EngineError
-from engine.step import Input, Step, StepItem, Stream
+from engine.step import Input, Named, Step, StepItem, Stream
 
 ITEMS = {
-    "average": "the average",
-    "table": "the table",
-    "fsc": "the FSC",
-    "particles": "the boxes",
-    "summary": "numbers",
-    "mask": "a mask that no step makes",
+    "average": Named("volume", "the average"),
+    "table": Named("table", "the table"),
+    "fsc": Named("curve", "the FSC"),
+    "particles": Named("particles", "the boxes"),
+    "summary": Named("summary", "numbers"),
+    "mask": Named("volume", "a mask that no step makes"),
 }
 
 
@@ -58,7 +58,7 @@ class ToyProject:
     neighbours: dict[str, Any] = field(default_factory=dict)
     kind: str = "toy"
     form: ToyForm = ToyForm()
-    items: dict[str, str] = field(default_factory=lambda: ITEMS)
+    items: dict[str, Named] = field(default_factory=lambda: ITEMS)
 
     @property
     def name(self) -> str:

@@ -174,6 +174,10 @@ def run(
     ] = None,
     gpus: Annotated[str | None, typer.Option(help='"0,1", "all", or "none" for the CPU.')] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes on the CPU.")] = None,
+    hooks: Annotated[
+        bool,
+        typer.Option("--hooks/--no-hooks", help="Run functions that projects bring along, or refuse such projects."),
+    ] = True,
     json: Json = False,
 ) -> None:
     """Check, then do what is missing, step by step. Running it again goes on where it stopped."""
@@ -188,7 +192,12 @@ def run(
     with listener({project.name: project for project in projects}, quiet=json) as listen:
         try:
             outcomes = run(
-                [project.path for project in projects], redo=redone, workers=workers, gpus=_gpus(gpus), listen=listen
+                [project.path for project in projects],
+                redo=redone,
+                workers=workers,
+                gpus=_gpus(gpus),
+                hooks=hooks,
+                listen=listen,
             )
         except KeyboardInterrupt:
             # What was to be redone and is not yet has become stale.

@@ -12,7 +12,17 @@ from engine.cli import show
 from engine.faults import EngineError
 from engine.project import Project
 from engine.query import query
-from engine.run import ChunkDone, Compiling, Event, ProjectDone, ProjectStarted, StepStarted, StepStored, StopAsked
+from engine.run import (
+    ChunkDone,
+    Compiling,
+    Event,
+    Noted,
+    ProjectDone,
+    ProjectStarted,
+    StepStarted,
+    StepStored,
+    StopAsked,
+)
 
 LINE_EVERY_S = 5.0
 STOPPING = "stopping when the particles in hand are done (Ctrl-C again: at once)"
@@ -60,6 +70,8 @@ def _line(event: Event) -> str:
             return f"{event.project}: {event.step} begins ({event.reason})"
         case ChunkDone():
             return f"{event.project}: {event.step}: {event.done} of {event.total}"
+        case Noted():
+            return f"{event.project}: {event.step}: {event.text}"
         case StepStored():
             return f"{event.project}: {event.step} stored after {show.duration(event.seconds)}"
         case _:

@@ -3,9 +3,11 @@
 from engine.data.curve import Curve
 from engine.data.facts import ParticleFacts, VolumeFacts
 from engine.data.particles import ParticleArray, Particles
+from engine.data.source import Source
 from engine.data.spectra import Spectra
 from engine.data.table import COLUMNS, EXTRA_COLUMNS, Half, Table
 from engine.data.volume import Volume
+from engine.data.weights import WeightFacts, Weights
 
 __all__ = [
     "COLUMNS",
@@ -15,8 +17,11 @@ __all__ = [
     "ParticleArray",
     "ParticleFacts",
     "Particles",
+    "Source",
     "Spectra",
     "Table",
     "Volume",
     "VolumeFacts",
+    "WeightFacts",
+    "Weights",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,9 +12,14 @@ from engine.dynamo.card import Card, Entry
 from engine.dynamo.rounds import Given, Left
 from engine.faults import EngineError
 from engine.files import particle_facts, read_table, read_volume
+from engine.kernels.wedge import CUSTOM
 from engine.kinds import sense
 
-COPIES = {"table": "table_initial_ref_001.tbl", "template": "template_initial_ref_001.em"}
+COPIES = {
+    "table": "table_initial_ref_001.tbl",
+    "template": "template_initial_ref_001.em",
+    "fmask": "fmask_initial_ref_001.em",
+}
 """Names of the copies that a project keeps in its settings."""
 ONES = 0.999
 PLACEHOLDER_A = 1.0
@@ -33,7 +38,8 @@ class Inputs:
 def inputs_of(card: Card, given: Given, folder: Path, left: list[Left]) -> Inputs:
     """What the project reads, seen from the folder of the new file; what is not there is added to left."""
     places = {
-        name: _place(card, given.get(name), name, left) for name in ("data", "table", "template", "mask", "smask")
+        name: _place(card, given.get(name), name, left)
+        for name in ("data", "table", "template", "mask", "smask", "fmask")
     }
     named = {name: _seen_from(folder, place) for name, place in places.items() if place is not None}
     data: dict[str, Any] = {
@@ -42,6 +48,8 @@ def inputs_of(card: Card, given: Given, folder: Path, left: list[Left]) -> Input
         **({"template": named["template"]} if "template" in named else {}),
     }
     masks = {key: named[name] for key, name in (("alignment", "mask"), ("fsc", "smask")) if name in named}
+    if (place := places["fmask"]) and _masks_something(place, given, "template" in named, left):
+        masks["fourier"] = named["fmask"]
     box_px, sizes_A = None, []
     if (place := places["data"]) and place.exists():
         try:
@@ -51,26 +59,30 @@ def inputs_of(card: Card, given: Given, folder: Path, left: list[Left]) -> Input
             left.append(_of(given, "data", f"cannot be read: {error}"))
     if (place := places["table"]) and place.exists():
         try:
-            sizes_A.append(sense.table_pixel_size(read_table(place)))
+            table = read_table(place)
+            sizes_A.append(sense.table_pixel_size(table))
+            if (table["ftype"] == CUSTOM).any() and (source := places["data"]) and any(source.glob("pfmask_*")):
+                data["weights"] = named["data"]
         except EngineError as error:
             left.append(_of(given, "table", f"cannot be read: {error}"))
     data |= _pixel_size(given.get("apix"), [size for size in sizes_A if size], left)
     return Inputs(data, masks, box_px)
 
 
-def fourier_mask(card: Card, given: Given, left: list[Left]) -> None:
-    """A Fourier mask of ones, Dynamo's default, loses nothing."""
-    entry = given.get("fmask")
-    place = _found(card, str(entry.value)) if entry else None
-    if entry is None or place is None or not place.is_file():
-        return
+def _masks_something(place: Path, given: Given, has_template: bool, left: list[Left]) -> bool:
+    """Whether the Fourier mask is to be carried: one of ones, Dynamo's default, loses nothing."""
     try:
         is_one = bool(read_volume(place).data.min() > ONES)
-    except EngineError:
-        return
+    except EngineError as error:
+        left.append(_of(given, "fmask", f"cannot be read: {error}"))
+        return False
     if is_one:
-        given.pop("fmask")
-        left.append(Left(entry.field, entry.value, "is 1 everywhere", matters=False))
+        if "fmask" in given:
+            left.append(replace(_of(given, "fmask", "is 1 everywhere"), matters=False))
+        return False
+    if not has_template:
+        left.append(_of(given, "fmask", "masks the spectrum of the template, and there is none"))
+    return has_template
 
 
 def _place(card: Card, entry: Entry | None, name: str, left: list[Left]) -> Path | None:
@@ -95,6 +107,7 @@ def _place(card: Card, entry: Entry | None, name: str, left: list[Left]) -> Path
             "template": "the average of the table",
             "mask": "a ball that fills the box",
             "smask": "that of masks.alignment",
+            "fmask": "none",
         }
         left.append(Left(entry.field if entry else name, text, f"{_MISSING}: {instead[name]} takes its place"))
     return None

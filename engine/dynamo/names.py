@@ -78,9 +78,10 @@ class Absent:
 
 
 _MACHINE = Absent("about the machine Dynamo ran on: compute.gpus and compute.workers here", ("*",))
+_UNDOCUMENTED = Absent("not documented by Dynamo")
 _INTERNAL = Absent("Dynamo's own bookkeeping", ("*",))
 _ANALYSIS = Absent("classification by a matrix of correlations is not there")
-_PLUGIN = Absent("MATLAB plugins cannot run here: use the results from Python (engine.query)")
+_PLUGIN = Absent("MATLAB plugins cannot run here: hooks.after_iteration calls a Python function after each iteration")
 _ADAPTIVE = Absent("is not carried over: write data.halves, and bandpass.adaptive in the rounds")
 _COMPENSATION = Absent("the Fourier compensation has no settings: a floor of 1/1000 of the shell's mean")
 
@@ -90,9 +91,6 @@ ABSENT: dict[str, Absent] = {
     "mra": Absent("one reference only: particles cannot change between references"),
     "initial_references": Absent("one reference only", (1,)),
     "cmask": Absent("the classification mask serves several references, and there is one", ("*",)),
-    "fmask": Absent("is not carried over: write masks.fourier"),
-    "thr2": Absent("is not carried over: write select_again in the round", ("*",)),
-    "thr2m": Absent("is not carried over: write select_again in the round"),
     "dst": _MACHINE,
     "mwa": _MACHINE,
     "gpu_motor": _MACHINE,
@@ -110,8 +108,17 @@ ABSENT: dict[str, Absent] = {
     "name_project": Absent("the name of the file is the name of the project", ("*",)),
     "localnc": Absent("the stored cc is always locally normalised", (1,)),
     "use_cc": Absent("the wedge is always on the reference's side", ("*",)),
-    "ccp": Absent("not documented by Dynamo"),
-    "icp": Absent("not documented by Dynamo"),
+    "ccp": _UNDOCUMENTED,
+    "icp": _UNDOCUMENTED,
+    "cone_freeze_reference": _UNDOCUMENTED,
+    "inplane_freeze_reference": _UNDOCUMENTED,
+    "limit_xy_check_peak": _UNDOCUMENTED,
+    "limit_z_check_peak": _UNDOCUMENTED,
+    "convergence": _UNDOCUMENTED,
+    "convergence_type": Absent(_UNDOCUMENTED.reason, ("*",)),
+    "rings": _UNDOCUMENTED,
+    "rings_random": _UNDOCUMENTED,
+    "dynamic_mask": _UNDOCUMENTED,
     "ccmt": Absent(_ANALYSIS.reason, ("*",)),
     "batch": Absent(_ANALYSIS.reason, ("*",)),
     "ccms": _ANALYSIS,

@@ -46,6 +46,7 @@ ROUND_KEYS = {
 """Short name to the key inside a round; of two keys with one name the first."""
 _FIELDS = {told.path[1:]: told.field for told in keys("alignment") if told.path[0] == "rounds"}
 _SEARCHES = {"cs": "cr", "is": "ir"}
+_AGAIN = ("thr2", "thr2m")
 
 
 def spread(card: Card) -> tuple[dict[int, Given], Given, list[Left]]:
@@ -91,12 +92,17 @@ def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, An
         search = given.get(_SEARCHES.get(name, ""))
         if search and search.value == 0:
             continue  # the step of a search that is left out
+        if name in _AGAIN and not selects_again(given):
+            left.append(Left(entry.field, entry.value, "there is no second selection", matters=False))
+            continue
         for path, value in _carried(name, entry, left):
             _put(values, path, value)
             sources[path] = entry
+    if "rule" not in values.get("select_again", {"rule": None}):
+        values.pop("select_again")  # its rule was none that the engine has
     if ROUND_KEYS["low"] not in sources:
         _put(values, ROUND_KEYS["low"], LOWPASS_FPX)
-    for name in [name for name in ROUND_KEYS if name not in given]:
+    for name in [name for name in ROUND_KEYS if name not in given and name not in _AGAIN]:
         left.append(
             Left(f"{name}_r{_number(given)}", None, f"is not in the card: {_default_text(name)}", matters=name != "stm")
         )
@@ -106,6 +112,11 @@ def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, An
     return values
 
 
+def selects_again(given: Given) -> bool:
+    """Whether a round has a second selection; its number alone is none."""
+    return "thr2m" in given and given["thr2m"].value not in (0, (), "", "0")
+
+
 def _number(given: Given) -> int:
     return given["ite"].round_number or 1
 
@@ -113,7 +124,7 @@ def _number(given: Given) -> int:
 def _carried(name: str, entry: Entry, left: list[Left]) -> list[tuple[tuple[str, ...], Any]]:
     """The keys of a round that a field sets, each with its value."""
     path, value = ROUND_KEYS[name], entry.value
-    is_rejecting = name == "thrm" and isinstance(value, int) and value > REJECTING and value % 10 == 1
+    is_rejecting = name in ("thrm", "thr2m") and isinstance(value, int) and value > REJECTING and value % 10 == 1
     converted = _converted(path, value // 10 if is_rejecting and isinstance(value, int) else value)
     if converted is None:
         left.append(Left(entry.field, value, f"is nothing that {'.'.join(path)} can be: {_default_text(name)}"))
@@ -181,6 +192,7 @@ def _make_sense(
         ("azimuth", "step_deg"): lambda _: checked.azimuth.range_deg / 2,
         ("symmetry",): lambda _: None,
         ("select", "value"): lambda _: None,
+        ("select_again", "value"): lambda _: None,
         ("shifts", "limits_xyz_px"): lambda _: [
             min(limit, (box_px or 0) / 2 - 1) for limit in checked.shifts.limits_xyz_px
         ],
@@ -193,9 +205,9 @@ def _make_sense(
         if new is not None:
             _put(values, path, new)
         entry = sources.get(path)
-        if path == ("select", "value"):
-            values.pop("select")
-            told = "select is left out, all are averaged"
+        if path in (("select", "value"), ("select_again", "value")):
+            values.pop(path[0])
+            told = f"{path[0]} is left out, all are averaged"
         else:
             told = f"{new} is written" if new is not None or entry is None else _default_text(entry.name)
         if entry is not None and new != old:

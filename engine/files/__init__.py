@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from engine.data import Table, Volume, VolumeFacts
+from engine.data import Source, Table, Volume, VolumeFacts
 from engine.faults import EngineError
 from engine.files.cmm import Markers, read_markers, write_markers
 from engine.files.comma import read_csv, write_csv
@@ -24,23 +24,28 @@ from engine.files.particles import (
     write_particle_folder,
     write_particle_stack,
 )
-from engine.files.raw import ending
+from engine.files.raw import ending, reading
 from engine.files.star import read_star, write_star
 from engine.files.tbl import read_tbl, write_tbl
 from engine.files.tif import read_tif, tif_facts
+from engine.files.weights import WeightBoxes, open_weights, weight_facts
 
 __all__ = [
     "Markers",
     "ParticleList",
+    "WeightBoxes",
     "is_fsc",
     "open_particles",
+    "open_weights",
     "particle_facts",
     "read_markers",
+    "read_source",
     "read_star",
     "read_table",
     "read_table_map",
     "read_volume",
     "volume_facts",
+    "weight_facts",
     "write_fsc_star",
     "write_fsc_xml",
     "write_markers",
@@ -102,6 +107,13 @@ def write_table(table: Table, path: str | Path) -> None:
     """Writes a table as its ending says: .csv and .star (Dynamo's dialect) keep all, .tbl has no place for `half`."""
     path = Path(path)
     _by_ending(_TABLE_WRITERS, path, path.suffix.lower(), "tables are written to")(table, path)
+
+
+def read_source(path: str | Path) -> Source:
+    """A Python file's bytes; none of it is run."""
+    path = Path(path)
+    with reading(path, "a Python file"):
+        return Source(path, path.read_bytes())
 
 
 def volume_facts(path: str | Path) -> VolumeFacts:

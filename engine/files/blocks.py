@@ -15,6 +15,7 @@ from engine.files.raw import reading, text_of, write_text
 
 WORDS = [
     "particleFile",
+    "rlnCtfImage",
     "rlnImageName",
     "rlnMicrographName",
     "rlnTomoName",

@@ -44,7 +44,7 @@ def read_star(
         needed = f"_tag, _{COORDINATES[0]} or _{CENTERED[0]}"
         raise EngineError(f"{path}: none of its blocks ({', '.join(blocks)}) lists particles; it needs {needed}")
     found = from_relion(particles, blocks.get("optics"), tomogram_sizes_xyz, pixel_size_A)
-    return ParticleList(found.table, _sought(found.files, path.absolute().parent), found.tomogram_names)
+    return ParticleList(found.table, sought(found.files, path.absolute().parent), found.tomogram_names)
 
 
 def write_star(
@@ -97,7 +97,7 @@ def _from_dynamo(block: Block) -> ParticleList:
             columns[axis] = columns[axis] - 1
     files = block.words("particleFile") if "particleFile" in block else []
     return ParticleList(
-        Table.blank(len(block), **columns), _sought(tuple(map(Path, files)), block.path.absolute().parent)
+        Table.blank(len(block), **columns), sought(tuple(map(Path, files)), block.path.absolute().parent)
     )
 
 
@@ -114,7 +114,7 @@ def _pixel_size_A(table: Table, path: Path) -> float:
     return float(sizes[0])
 
 
-def _sought(files: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+def sought(files: Sequence[Path], folder: Path) -> tuple[Path, ...]:
     """The files as they are found from the first one: RELION counts paths from its project, some folders up."""
     places = [folder, *folder.parents]
     place = next((place for place in places if files and (place / files[0]).exists()), folder)

@@ -7,8 +7,8 @@ same places in a second sum. Their quotient is the Fourier-compensated average.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache, reduce
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,15 @@ class FourierSum:
 class Placed:
     """A particle to be summed: its coefficients, how they were measured, its pose (rotation template to particle, shift).
 
-    block: see `fourier.block`, of any reach below Nyquist of the sum's box; shift in px of that box.
+    block: see `fourier.block`, of any reach below Nyquist of the sum's box; shift in px of that box. weight: the particle's
+    own, a block of real numbers beside the wedge; what has weight 0 is not summed.
     """
 
     block: Any
     wedge: Wedge
     rotation: np.ndarray
     shift_xyz_px: np.ndarray
+    weight: Any | None = None
 
 
 def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
@@ -60,18 +62,46 @@ def empty_sum(box_px: int, xp: Any = np) -> FourierSum:
 
 
 def sum_of(box_px: int, particles: Iterable[Placed], xp: Any = np) -> FourierSum:
-    """The sum of a few particles, where xp's arrays live; on the host in single precision: for some dozens of them."""
-    if xp is not np:
-        from engine.kernels import cuda
+    """The sum of a few particles, where xp's arrays live; on the host in single precision: for some dozens of them.
 
-        return reduce(cuda.inserted, particles, empty_sum(box_px, xp))
-    from engine.kernels import compiled
-
-    sums = compiled.empty((box_px - 1) // 2)
+    All of them have a weight of their own, or none: weights are summed like coefficients, without a shift.
+    """
+    values, weights = _Sum(box_px, xp), None
     for particle in particles:
+        if particle.weight is None:
+            values.insert(particle)
+            continue
+        weights = weights or _Sum(box_px, xp)
+        values.insert(replace(particle, block=particle.block * (particle.weight > 0)))
+        weights.insert(replace(particle, block=particle.weight.astype(np.complex64), shift_xyz_px=np.zeros(3)))
+    total = values.total()
+    return total if weights is None else FourierSum(total.values, weights.total().values.real)
+
+
+class _Sum:
+    """A sum in the making: compiled on the host, by CUDA kernels on a GPU."""
+
+    def __init__(self, box_px: int, xp: Any) -> None:
+        from engine.kernels import compiled
+
+        self._box_px, self._on_host = box_px, xp is np
+        self._sums: Any = compiled.empty((box_px - 1) // 2) if self._on_host else empty_sum(box_px, xp)
+
+    def insert(self, particle: Placed) -> None:
+        if not self._on_host:
+            from engine.kernels import cuda
+
+            self._sums = cuda.inserted(self._sums, particle)
+            return
+        from engine.kernels import compiled
+
         rows = measured_rows(particle.block.shape[-1] - 1, particle.wedge)
-        compiled.insert(sums, rows, particle.block, box_px, particle.rotation, particle.shift_xyz_px)
-    return FourierSum(*compiled.folded(sums, box_px))
+        compiled.insert(self._sums, rows, particle.block, self._box_px, particle.rotation, particle.shift_xyz_px)
+
+    def total(self) -> FourierSum:
+        from engine.kernels import compiled
+
+        return FourierSum(*compiled.folded(self._sums, self._box_px)) if self._on_host else self._sums
 
 
 @lru_cache(maxsize=256)

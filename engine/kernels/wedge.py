@@ -13,7 +13,8 @@ class Wedge:
     """How a tomogram samples Fourier space: Dynamo's ftype and tilt ranges in degrees.
 
     ftype 0: everything; 1: single tilt about y, beam z; 2: single tilt about x, beam z; 3: cone, beam z; 4: dual tilt
-    (union of 1 and 2); 6: single tilt about z, beam y; 7: single tilt about x, beam y.
+    (union of 1 and 2); 5: as the particle's own weight says, which is kept elsewhere: no wedge; 6: single tilt about z, beam y;
+    7: single tilt about x, beam y.
     """
 
     ftype: int = 0
@@ -21,7 +22,10 @@ class Wedge:
     x_range_deg: tuple[float, float] = (-90.0, 90.0)
 
 
-KNOWN_FTYPES = (0, 1, 2, 3, 4, 6, 7)
+CUSTOM = 5
+"""The ftype of particles that are sampled as their own weight says."""
+
+KNOWN_FTYPES = (0, 1, 2, 3, 4, CUSTOM, 6, 7)
 
 
 def measured(k_xyz: Any, wedge: Wedge) -> Any:
@@ -32,7 +36,7 @@ def measured(k_xyz: Any, wedge: Wedge) -> Any:
     """
     kx, ky, kz = k_xyz[..., 0], k_xyz[..., 1], k_xyz[..., 2]
     match wedge.ftype:
-        case 0:
+        case 0 | 5:
             return namespace(k_xyz).ones(kx.shape, dtype=bool)
         case 1:
             return _inside(kx, kz, wedge.y_range_deg)

@@ -8,14 +8,14 @@ from typing import Any, Protocol, cast
 from engine.faults import Fault
 from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess
 from engine.kinds.form import Look, ProjectForm
-from engine.step import Step
+from engine.step import Named, Step
 
 
 class Kind(Protocol):
     """What a kind's module offers, and all that is looked for."""
 
     Project: type[ProjectForm]
-    ITEMS: Mapping[str, str]
+    ITEMS: Mapping[str, Named]
 
     def check(self, project: Any, look: Look) -> Iterator[Fault]:
         """The sense that one field alone cannot show."""

@@ -7,14 +7,24 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.data import Half, ParticleFacts, Particles, Table, Volume
+from engine.data import Half, ParticleFacts, Particles, Table, Volume, Weights
 from engine.devices import Work
 from engine.faults import Fault
 from engine.kinds import imposing, masks, sense, shares
 from engine.kinds.averaging import alternate, averages, bad_tags, fsc_of_parts, summed, without
-from engine.kinds.form import Form, Helix, Look, ParticlesReference, ProjectForm, TableReference, reads
+from engine.kinds.form import (
+    WEIGHTS,
+    Form,
+    Helix,
+    Look,
+    OptionalWeightsReference,
+    ParticlesReference,
+    ProjectForm,
+    TableReference,
+    reads,
+)
 from engine.kinds.mask_form import OptionalMask
-from engine.step import Cost, Outputs, Share, Step
+from engine.step import Cost, Named, Outputs, Share, Step
 
 
 class Data(Form):
@@ -24,6 +34,7 @@ class Data(Form):
         description="An address, or a path: folder of .em/.mrc, .star list, .h5, .mrc stack"
     )
     table: TableReference = Field(description="An address, or .tbl / .star / .csv")
+    weights: OptionalWeightsReference = Field(default=None, description=WEIGHTS)
     pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A; omitted: the particles'")
 
 
@@ -44,7 +55,9 @@ class Averaging(Form):
         default=True, description="Divide each Fourier voxel by what contributed to it. Dynamo: fc"
     )
     minimum_particles: float = Field(
-        default=1.0, ge=0, description="Fourier voxels with fewer contributions are 0. Dynamo: fmin"
+        default=1.0,
+        ge=0,
+        description="Fourier voxels with fewer contributions (a smaller sum of weights) are 0. Dynamo: fmin",
     )
     symmetry: str = Field(
         default="C1", description="Symmetry of the item average_symmetrized: Cn, Dn, T, O, I. Dynamo: sym"
@@ -64,13 +77,13 @@ class Project(ProjectForm):
 
 
 ITEMS = {
-    "average": "the average, Fourier compensated if asked",
-    "average_symmetrized": "the average with its symmetry imposed",
-    "average_raw": "the plain sum over the number of particles",
-    "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC between the half-sets of the table, or between alternate particles",
-    "table": "the table that was averaged",
-    "summary": "what was averaged",
+    "average": Named("volume", "the average, Fourier compensated if asked"),
+    "average_symmetrized": Named("volume", "the average with its symmetry imposed"),
+    "average_raw": Named("volume", "the plain sum over the number of particles"),
+    "fourier_weight": Named("array", "number of particles that contributed to each Fourier voxel"),
+    "fsc": Named("curve", "FSC between the half-sets of the table, or between alternate particles"),
+    "table": Named("table", "the table that was averaged"),
+    "summary": Named("summary", "what was averaged"),
 }
 
 
@@ -79,6 +92,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     data = project.data
     particles, table = look.particles(data.particles), look.table(data.table)
     yield from sense.table_and_particles(table, particles, ("data", "table"))
+    yield from sense.own_weights(data.weights, table, particles, look)
     box_px, pixel_size_A = None, data.pixel_size_A
     yield from sense.pixel_sizes(
         [
@@ -102,6 +116,8 @@ def unfold(project: Project) -> list[Step]:
     """One step."""
     inputs = {"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)}
     inputs |= masks.inputs({"normalisation": project.masks.normalisation, "fsc": project.masks.fsc})
+    if project.data.weights:
+        inputs["weights"] = reads("weights", project.data.weights)
     settings = Averaged(pixel_size_A=project.data.pixel_size_A, masks=project.masks, average=project.average)
     makes = (
         "refs/001/average",
@@ -137,11 +153,13 @@ def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> 
     table = without(table, bad)
     box_px = particles.box_px
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
+    weights: Weights | None = inputs.get("weights")
+    sense.usable_weights(table, weights, box_px)
     mask = masks.build(settings.masks.normalisation, "normalisation", inputs, box_px, pixel_size_A)
     fsc_mask = masks.build(settings.masks.fsc, "fsc", inputs, box_px, pixel_size_A)
     has_halves = set(table["half"][table["averaged"] == 1]) == {Half.ODD, Half.EVEN}
     part = (lambda rows: rows["half"] == Half.ODD) if has_halves else alternate
-    sums = summed(particles, table, mask, work, part)
+    sums = summed(particles, table, mask, work, part, weights)
     form = settings.average
     made = averages(sums, pixel_size_A, form.symmetry, form.helix, form.minimum_particles)
     if not form.fourier_compensation:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from engine.data import Curve, Particles, Spectra, Table, Volume
+from engine.data import Curve, Particles, Spectra, Table, Volume, Weights
 from engine.devices import Work, namespace
 from engine.faults import EngineError
 from engine.geometry import euler
 from engine.kernels import average, fsc, quick
 from engine.kernels.average import FourierSum
-from engine.kernels.fourier import block_variance, box_of_block, cropped, even_fast, spectrum_block
+from engine.kernels.fourier import block, block_variance, box_of_block, cropped, even_fast, spectrum_block
 from engine.kernels.mask import support_px
 from engine.kernels.wedge import Wedge
 from engine.kinds.form import Helix
@@ -34,6 +35,11 @@ def wedges(table: Table) -> list[Wedge]:
     """How each row's tomogram samples Fourier space."""
     columns = (table[name] for name in ("ftype", "ymintilt", "ymaxtilt", "xmintilt", "xmaxtilt"))
     return [Wedge(int(f), (float(a), float(b)), (float(c), float(d))) for f, a, b, c, d in zip(*columns, strict=True)]
+
+
+def own_weight(weights: Weights | None, tag: int, reach: int) -> np.ndarray | None:
+    """A particle's own weight as a block of a reach (see `fourier.block`) of float32; None where particles have none."""
+    return None if weights is None else block(weights.read(tag), reach)
 
 
 def chunks(n: int, size: int) -> list[range]:
@@ -103,21 +109,23 @@ def summed(
     mask: np.ndarray,
     work: Work,
     part: Callable[[Table], np.ndarray] = alternate,
+    weights: Weights | None = None,
 ) -> Sums:
     """The particles of the table's rows with averaged = 1, turned back and summed in two parts.
 
     part tells of these rows which belong to the first. Each particle is first brought to mean 0 and deviation 1 inside the
-    mask at its pose.
+    mask at its pose. weights: the particles' own, beside their wedges.
     """
     box_px, radius_px = particles.box_px, support_px(mask)
     device_mask = work.once_per_device(lambda: work.array(mask))
 
-    def block(read: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
+    def made(read: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
         box = work.array(read)
         mean, deviation = quick.mean_and_deviation(box, device_mask(), rotation, shift_xyz_px, radius_px)
         return spectrum_block((box - mean) / (deviation or 1), (box_px - 1) // 2)
 
-    return _summed_blocks(particles.read, block, table, box_px, 1.0, work, part)
+    own = partial(own_weight, weights, reach=(box_px - 1) // 2)
+    return _summed_blocks(particles.read, made, own, table, box_px, 1.0, work, part)
 
 
 def summed_spectra(
@@ -126,6 +134,7 @@ def summed_spectra(
     mask: np.ndarray,
     work: Work,
     part: Callable[[Table], np.ndarray] = alternate,
+    weights: Weights | None = None,
 ) -> Sums:
     """The sums of `summed` out to the spectra's reach, and nothing beyond it; all is done in the smallest sufficient box."""
     box_px, reach = spectra.box_px, spectra.reach
@@ -135,11 +144,12 @@ def summed_spectra(
     def read(tag: int) -> tuple[Any, float]:
         return spectra.block(tag), spectra.variance(tag)
 
-    def block(found: tuple[Any, float], rotation: np.ndarray, shift_small_px: np.ndarray) -> Any:
+    def made(found: tuple[Any, float], rotation: np.ndarray, shift_small_px: np.ndarray) -> Any:
         values, variance = found
         return normalised_block(work.array(values), variance, box_px, device_mask(), rotation, shift_small_px)
 
-    sums = _summed_blocks(read, block, table, small_px, small_px / box_px, work, part)
+    own = partial(own_weight, weights, reach=reach)
+    sums = _summed_blocks(read, made, own, table, small_px, small_px / box_px, work, part)
     first, second = (average.enlarged(total, reach, box_px) for total in (sums.first, sums.second))
     return Sums(first, second, sums.n_particles)
 
@@ -156,26 +166,36 @@ def small_mask(mask: Any, small_px: int) -> Any:
 
 def _summed_blocks(
     read: Callable[[int], Any],
-    block: Callable[[Any, np.ndarray, np.ndarray], Any],
+    made: Callable[[Any, np.ndarray, np.ndarray], Any],
+    own: Callable[[int], np.ndarray | None],
     table: Table,
     box_px: int,
     scale: float,
     work: Work,
     part: Callable[[Table], np.ndarray],
 ) -> Sums:
-    """Sums in a box of box_px of what block(read(tag), rotation, shift) gives; scale turns the table's px into that box's."""
+    """Sums in a box of box_px of what made(read(tag), rotation, shift) gives, under the weights own(tag).
+
+    scale turns the table's px into that box's.
+    """
     table = table.where(table["averaged"] == 1)
     tags, samplings, rotations = table.tags, wedges(table), euler.matrices(table.angles)
     shifts = scale * table.shifts_xyz_px
     is_first = part(table)
 
-    def placed(row: int, found: Any) -> average.Placed:
+    def placed(row: int, found: tuple[Any, np.ndarray | None]) -> average.Placed:
         pose = rotations[row], shifts[row]
-        return average.Placed(block(found, *pose), samplings[row], *pose)
+        values, weight = found
+        weight = None if weight is None else work.array(weight)
+        return average.Placed(made(values, *pose), samplings[row], *pose, weight)
+
+    def both(row: int) -> tuple[Any, np.ndarray | None]:
+        tag = int(tags[row])
+        return read(tag), own(tag)
 
     def sum_of(rows: list[int]) -> FourierSum:
         xp = namespace(work.array(np.empty(0)))
-        with work.ahead(lambda row: read(int(tags[row])), rows) as found:
+        with work.ahead(both, rows) as found:
             return average.sum_of(box_px, map(placed, rows, found), xp)
 
     def group_sum(rows: range) -> tuple[FourierSum, FourierSum]:

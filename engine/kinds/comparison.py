@@ -24,7 +24,7 @@ from engine.kinds.form import (
     reads,
 )
 from engine.kinds.mask_form import Mask, OptionalMask
-from engine.step import Outputs, Step
+from engine.step import Named, Outputs, Step
 
 
 class Data(Form):
@@ -45,9 +45,9 @@ class Project(ProjectForm):
 
 
 ITEMS = {
-    "errors": "angle and shift error of every particle",
-    "fsc": "FSC between the average and the object",
-    "summary": "medians, 90th percentiles and resolution",
+    "errors": Named("curve", "angle and shift error of every particle"),
+    "fsc": Named("curve", "FSC between the average and the object"),
+    "summary": Named("summary", "medians, 90th percentiles and resolution"),
 }
 
 

@@ -14,7 +14,7 @@ from engine.faults import EngineError, Fault
 from engine.geometry import points
 from engine.kinds import sense
 from engine.kinds.form import Form, Look, OptionalTableReference, ProjectForm, Vector, VolumeReference, reads
-from engine.step import Outputs, Step, Stream
+from engine.step import Named, Outputs, Step, Stream
 
 
 class Data(Form):
@@ -76,10 +76,10 @@ class Project(ProjectForm):
 
 
 ITEMS = {
-    "particles": "the boxes",
-    "table": "one row per box that was cut",
-    "dropped": "rows whose box reaches out of the tomogram",
-    "summary": "what was cut",
+    "particles": Named("particles", "the boxes"),
+    "table": Named("table", "one row per box that was cut"),
+    "dropped": Named("table", "rows whose box reaches out of the tomogram"),
+    "summary": Named("summary", "what was cut"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import ParticleFacts, Table, VolumeFacts
+from engine.data import ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
 from engine.step import Input, What
 
@@ -45,6 +45,14 @@ VolumeReference = Annotated[Reference, Reads("volume")]
 OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
+OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
+
+
+WEIGHTS = (
+    "Each particle's own Fourier weight w, beside its wedge: its spectrum is w times the object's (0 and 1, or a CTF squared). "
+    "A folder of pfmask_00001.em or weight_00001.mrc, a .star with rlnCtfImage, a stack, an address. ftype 5 has no wedge"
+)
+"""What a kind's key data.weights is."""
 
 
 def references(form: BaseModel, key: Key = ()) -> Iterator[tuple[Key, What, str]]:
@@ -82,6 +90,10 @@ class Look(Protocol):
     def table(self, text: str) -> Table | None: ...
 
     def volume(self, text: str) -> VolumeFacts | None: ...
+
+    def weights(self, text: str) -> WeightFacts | None: ...
+
+    def source(self, name: str) -> Source: ...
 
 
 def _text_or_list(value: Any) -> str:
@@ -228,15 +240,26 @@ class Bandpass(Form):
         return high, low
 
 
+Rule = Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"]
+
+
 class Select(Form):
     """A rule that keeps particles by their cc; the mean and the deviation are those of the particles it is asked about."""
 
-    rule: Literal["all", "cc-above", "cc-above-mean-times", "cc-above-mean-plus-std", "best-count", "best-fraction"] = (
-        Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
-    )
+    rule: Rule = Field(default="all", description="Rule of the selection. Dynamo: thrm 0, 1, 2, 3, 4, 5")
     value: float = Field(default=0.2, description="Its number: a cc, a factor, a count or a fraction. Dynamo: thr")
     reject_from_alignment: bool = Field(
         default=False, description="Rejected particles are not aligned any more. Dynamo: thrm 11 to 51"
+    )
+
+
+class SelectAgain(Select):
+    """A second rule, among the survivors of the first and by their cc with their own average (column cc2)."""
+
+    rule: Rule = Field(default="all", description="Rule of the second selection. Dynamo: thr2m 0, 1, 2, 3, 4, 5")
+    value: float = Field(default=0.2, description="Its number: a cc, a factor, a count or a fraction. Dynamo: thr2")
+    reject_from_alignment: bool = Field(
+        default=False, description="Rejected particles are not aligned any more. Dynamo: thr2m 11 to 51"
     )
 
 
@@ -295,8 +318,7 @@ class Round(Form):
         description="Of particles of a tomogram nearer than this in px only that with the highest cc is averaged. Dynamo: stm",
     )
     select: Select = Field(default=Select(), description="Which particles go into the average")
-    select_again: Select | None = Field(
+    select_again: SelectAgain | None = Field(
         default=None,
-        description="Second selection, among the survivors of the first, by their cc with their own average (column cc2). "
-        "In Dynamo thr2 and thr2m",
+        description="Second selection, among the survivors of the first, by their cc with their own average (column cc2)",
     )

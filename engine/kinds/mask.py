@@ -15,7 +15,7 @@ from engine.kernels.mask import centre_of_mass_xyz_px, extent_xyz_px
 from engine.kinds import masks, sense
 from engine.kinds.form import Form, Look, OptionalParticlesReference, OptionalVolumeReference, ProjectForm, reads
 from engine.kinds.mask_form import Mask, MaskReference
-from engine.step import Input, Outputs, Step
+from engine.step import Input, Named, Outputs, Step
 
 
 class Data(Form):
@@ -47,7 +47,10 @@ class Project(ProjectForm):
     )
 
 
-ITEMS = {"mask": "the mask, 0 to 1", "summary": "its volume, extent and centre of mass"}
+ITEMS = {
+    "mask": Named("volume", "the mask, 0 to 1"),
+    "summary": Named("summary", "its volume, extent and centre of mass"),
+}
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:

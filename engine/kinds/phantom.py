@@ -17,7 +17,7 @@ from engine.kernels.fourier import from_spectrum, half_frequencies, lowpass, spe
 from engine.kernels.wedge import Wedge, measured
 from engine.kinds import sense
 from engine.kinds.form import Form, Look, ProjectForm
-from engine.step import Cost, Outputs, Step, Stream
+from engine.step import Cost, Named, Outputs, Step, Stream
 
 
 class Object(Form):
@@ -65,12 +65,12 @@ class Project(ProjectForm):
 
 
 ITEMS = {
-    "particles": "the boxes",
-    "table": "starting table: the truth, disturbed",
-    "truth": "table of the true poses",
-    "object": "the object without noise or wedge",
-    "template": "the object, low-passed",
-    "summary": "what was made",
+    "particles": Named("particles", "the boxes"),
+    "table": Named("table", "starting table: the truth, disturbed"),
+    "truth": Named("table", "table of the true poses"),
+    "object": Named("volume", "the object without noise or wedge"),
+    "template": Named("volume", "the object, low-passed"),
+    "summary": Named("summary", "what was made"),
 }
 
 

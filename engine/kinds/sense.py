@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from engine.data import ParticleFacts, Table, VolumeFacts
+from engine.data import ParticleFacts, Table, VolumeFacts, WeightFacts, Weights
 from engine.faults import EngineError, Fault, Key
 from engine.geometry import symmetry
-from engine.kernels.wedge import KNOWN_FTYPES
+from engine.kernels.wedge import CUSTOM, KNOWN_FTYPES
+from engine.kinds.form import Look
 
 SAME_PIXEL = 1e-3
 """Pixel sizes that differ by less than this share are one."""
@@ -120,6 +121,44 @@ def same_box(
     if facts and box_px and facts.shape_zyx != (box_px,) * 3:
         size = " x ".join(str(n) for n in facts.shape_zyx[::-1])
         yield Fault(key, f"has {size} px, {others} {box_px}", "resample it to that box")
+
+
+def own_weights(text: str | None, table: Table | None, particles: ParticleFacts | None, look: Look) -> Iterator[Fault]:
+    """Faults of data.weights: particles without a weight, weights of another box, rows that need one where there is none."""
+    facts = look.weights(text) if text else None
+    if table is not None and (facts or not text):
+        for what, advice in _unweighted(table, facts):
+            yield Fault(("data", "weights") if text else ("data", "table"), what, advice)
+    if facts and particles and facts.box_px != particles.box_px:
+        yield Fault(("data", "weights"), f"are for boxes of {facts.box_px} px, the particles have {particles.box_px}")
+
+
+def usable_weights(table: Table, weights: Weights | None, box_px: int) -> None:
+    """An EngineError where the particles' own weights do not fit them, for what could not be looked at before the run."""
+    facts = WeightFacts(weights.tags, weights.box_px) if weights is not None else None
+    for what, advice in _unweighted(table, facts):
+        raise EngineError(f"data.weights: {what} ({advice})")
+    if facts and facts.box_px != box_px:
+        raise EngineError(
+            f"data.weights are for boxes of {facts.box_px} px, the particles have {box_px} (make them anew)"
+        )
+
+
+def _unweighted(table: Table, facts: WeightFacts | None) -> Iterator[tuple[str, str]]:
+    """What is wrong and advice, where particles lack a weight of their own that they need."""
+    takes_part = (table["aligned"] == 1) | (table["averaged"] == 1)
+    if facts is None:
+        custom = takes_part & (table["ftype"] == CUSTOM)
+        if custom.any():
+            yield (
+                f"{custom.sum()} of {len(table)} rows have ftype {CUSTOM}, sampled as their own weight says, and there is none",
+                "give data.weights, or another ftype (column 13)",
+            )
+        return
+    absent = np.setdiff1d(table.tags[takes_part], facts.tags)
+    if len(absent):
+        shown = ", ".join(map(str, absent[:5])) + (" …" if len(absent) > 5 else "")
+        yield f"{len(absent)} particles have no weight, tags {shown}", "every particle that takes part needs one"
 
 
 def usable(table: Table) -> None:

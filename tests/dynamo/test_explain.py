@@ -48,7 +48,7 @@ def test_a_key_tells_unit_default_bounds_and_choices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "reason"), [("mra", "one reference"), ("dim_r1", "smallest box"), ("plugin_post_r3", "MATLAB plugins")]
+    ("word", "reason"), [("mra", "one reference"), ("dim_r1", "smallest box"), ("plugin_align_r3", "MATLAB plugins")]
 )
 def test_what_the_engine_has_not_says_why(word: str, reason: str) -> None:
     (one,) = explain(word)

@@ -66,8 +66,9 @@ def test_the_missing_share_of_a_ball_is_the_share_of_the_angle():
 
 def test_full_sampling_measures_everything():
     assert measured(half_frequencies(8), Wedge(0)).all()
+    assert measured(half_frequencies(8), Wedge(5)).all()  # what is missing, the particle's own weight tells
 
 
 def test_an_unknown_ftype_is_refused():
-    with pytest.raises(ValueError, match="ftype 5"):
-        measured(X, Wedge(5))
+    with pytest.raises(ValueError, match="ftype 8"):
+        measured(X, Wedge(8))

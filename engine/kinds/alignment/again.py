@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.data import Spectra, Table
+from engine.data import Spectra, Table, Weights
 from engine.devices import Work
 from engine.geometry import euler
 from engine.kernels import correlate, exact
-from engine.kinds.alignment.particle import Matter, prepared
-from engine.kinds.averaging import chunks, wedges
+from engine.kinds.alignment.particle import Matter, member, prepared
+from engine.kinds.alignment.region import Region
+from engine.kinds.averaging import chunks, own_weight, wedges
 from engine.kinds.form import Round
 
 
@@ -21,6 +22,7 @@ def rescored(
     settings: Round,
     pixel_size_A: float,
     work: Work,
+    weights: Weights | None = None,
 ) -> Table:
     """The table with cc2, the exact cc with the average, of every row aligned and averaged; 0 in the others.
 
@@ -39,8 +41,13 @@ def rescored(
         return [score(row, here) for row in rows[job.start : job.stop]]
 
     def score(row: int, here: Matter) -> float:
-        selection = here.bands[samplings[row]]
-        values = correlate.coefficients(selection, work.array(spectra.block(int(table.tags[row]))))
+        tag = int(table.tags[row])
+        own = own_weight(weights, tag, spectra.reach)
+        region = Region(d[row], rotations[row], settings.shifts, spectra.box_px)
+        block = work.array(spectra.block(tag))
+        one = member(block, None if own is None else work.array(own), samplings[row], rotations[row], d[row], region)
+        selection = one.on(here.bands)
+        values = correlate.coefficients(selection, one.block)
         return exact.exact_cc(here.whole, here.small_mask, selection, values, rotations[row], d[row])
 
     cc2 = np.zeros(len(table))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.data import Table
 from engine.faults import EngineError, Fault
-from engine.kinds import imposing, masks, sense
+from engine.kinds import hooks, imposing, masks, sense
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.halves import refuse_shared, with_halves
 from engine.kinds.form import Look, Round, Select
@@ -17,6 +17,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     data = project.data
     particles, table = look.particles(data.particles), look.table(data.table)
     yield from sense.table_and_particles(table, particles, ("data", "table"))
+    yield from sense.own_weights(data.weights, table, particles, look)
     template = look.volume(data.template) if data.template else None
     yield from sense.pixel_sizes(
         [
@@ -38,6 +39,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if particles and table:
         yield from halves_faults(project, table, particles.box_px)
     yield from adaptive_faults(project)
+    yield from hooks.faults(project.hooks, look)
     for number, settings in enumerate(project.rounds):
         for fault in round_faults(settings, box_px, pixel_size_A):
             yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)

@@ -41,7 +41,7 @@ def transform_share(project: Project, facts: ParticleFacts) -> Share:
 def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
     """What an iteration does for each particle, at most; is_laid_on: averages twice, to lie on the other half-set."""
     settings = iteration.settings
-    plan, again = search_plan(settings), settings.select_again
+    plan, again, weighted = search_plan(settings), settings.select_again, project.data.weights is not None
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
         rotations += STENCIL * plan.n_polish
@@ -52,7 +52,7 @@ def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
         box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
         settings = adaptive.widest(project, iteration, box_px, known_A)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
-        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
+        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles, weighted)
         held = registration.held_bytes(box_px, *settings.bandpass.shells(box_px, known_A)) if is_laid_on else 0
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3 + held)
         if kept is None or kept < reach:
@@ -72,7 +72,7 @@ def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
         of_round = [one for one in planned(project) if one.round_number == iteration.round_number]
         at_most = [adaptive.widest(project, one, facts.box_px, known_A) for one in of_round]
         highest = max(at_most, key=lambda one: one.bandpass.shells(facts.box_px, known_A)[1])
-        return search_in_words(iteration.round_number, highest, facts, known_A)
+        return search_in_words(iteration.round_number, highest, facts, known_A, weighted)
 
     return Cost(rotations, share, words=words)
 
@@ -82,10 +82,12 @@ def known_pixel_size_A(project: Project, facts: ParticleFacts) -> float:
     return project.data.pixel_size_A or facts.pixel_size_A or 1.0
 
 
-def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float) -> str:
+def search_in_words(
+    number: int, settings: Round, facts: ParticleFacts, pixel_size_A: float, weighted: bool = False
+) -> str:
     """Which search is in force in a round, and what a particle costs."""
     plan, shells = search_plan(settings), settings.bandpass.shells(facts.box_px, pixel_size_A)
-    chosen = group.way(settings, plan, facts.box_px, shells, facts.n_particles)
+    chosen = group.way(settings, plan, facts.box_px, shells, facts.n_particles, weighted=weighted)
     how = "together, by a bank of turned references" if chosen.first_stage == "bank" else "one by one"
     n = len(plan.levels[0])
     if settings.search == "global":
@@ -105,7 +107,7 @@ def search_in_words(number: int, settings: Round, facts: ParticleFacts, pixel_si
     fold = symmetry.n_fold(settings.symmetry)
     if plan.is_fast and settings.azimuth.range_deg > 360 / fold:
         text += f"; azimuth narrowed to {360 / fold:.4g} deg by {settings.symmetry}"
-    each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles)
+    each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles, weighted)
     at_most = ""
     if settings.bandpass.adaptive is not None:
         text += f"; the low-pass follows the FSC, as far as {shells[1]:.3g} Fourier px"

@@ -112,14 +112,14 @@ def align(members: Sequence[Member], matter: Matter, plan: Plan, sphere: Everywh
     poses = []
     for one, starts in zip(members, _modes(members, matter, sphere), strict=True):
         top = max(_climbed(one, matter, plan, sphere, starts), key=lambda pose: pose.cc)
-        poses.append(finished(_slope(one, matter, matter.bands[one.wedge]), top, one.block, matter))
+        poses.append(finished(_slope(one, matter, one.on(matter.bands)), top, one.block, matter))
     return poses
 
 
 def _modes(members: Sequence[Member], matter: Matter, sphere: Everywhere) -> list[list[Pose]]:
     """Where each particle's climbs begin."""
     _, narrow = sphere.bands[0]
-    selections = [narrow[one.wedge] for one in members]
+    selections = [one.on(narrow) for one in members]
     windows = [
         one.region.window(selection, one.region.clipped(one.shift_xyz_px), step_px(selection))
         for one, selection in zip(members, selections, strict=True)
@@ -175,7 +175,7 @@ def _climbed(one: Member, matter: Matter, plan: Plan, sphere: Everywhere, starts
     tops = starts
     lowest, whole = sphere.bands[0][0], sphere.bands[-1][0]
     for low, bands in sphere.bands:
-        selection = bands[one.wedge]
+        selection = one.on(bands)
         slope = _slope(one, matter, selection)
         rounds = max(1, plan.n_polish) if low == whole else ROUNDS
         spacing = plan.spacing_deg * (lowest / low)

@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from engine.kinds.form import (
+    WEIGHTS,
     Form,
     OptionalVolumeReference,
+    OptionalWeightsReference,
     ParticlesReference,
     ProjectForm,
     Round,
     TableReference,
 )
+from engine.kinds.hooks import Hooks
 from engine.kinds.mask_form import OptionalMask
 
 Halves = Literal["none", "parity", "region", "tomogram-half"]
@@ -30,6 +33,7 @@ class Data(Form):
         default=None,
         description="Starting reference: an address or a map; omitted: the average of the table. Dynamo: template",
     )
+    weights: OptionalWeightsReference = Field(default=None, description=WEIGHTS)
     pixel_size_A: float | None = Field(
         default=None, gt=0, description="Pixel size in A; omitted: the particles'. Dynamo: apix"
     )
@@ -58,6 +62,7 @@ class Project(ProjectForm):
 
     data: Data = Field(description="What is read")
     masks: Masks = Field(default=Masks(), description="Masks in the frame of the reference")
+    hooks: Hooks = Field(default=Hooks(), description="Functions of your own")
     rounds: Annotated[tuple[Round, ...], Strict(False)] = Field(
         min_length=1, description="Blocks of iterations, run in order"
     )

@@ -53,11 +53,14 @@ def way(
     shells_fpx: tuple[float, float],
     n_particles: int,
     on_gpu: bool = False,
+    weighted: bool = False,
 ) -> Way:
-    """The quicker way, told from sizes only."""
+    """The quicker way, told from sizes only. weighted: particles have weights of their own, and share no bank."""
     high, low = shells_fpx
     is_global = settings.search == "global"
     n = len(plan.levels[0])
+    if weighted:
+        return Way("gather", high, low)
     if not is_global and not (plan.is_fast and screens(high, low) and n_kept(n) < n):
         return Way("gather", high, low)  # nothing is screened
     first_low = everywhere.low_fpx(high, low) if is_global else low / 2

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Particles, Spectra, Table, Volume
+from engine.data import Particles, Spectra, Table, Volume, Weights
 from engine.devices import Work
 from engine.geometry import euler, search, symmetry
 from engine.kernels import average
 from engine.kinds.alignment import everywhere, group
 from engine.kinds.alignment.adaptive import round_in_force
 from engine.kinds.alignment.again import rescored
-from engine.kinds.alignment.particle import Member, Plan, prepared
+from engine.kinds.alignment.particle import Member, Plan, member, prepared
 from engine.kinds.alignment.polish import Pose
 from engine.kinds.alignment.region import Region
 from engine.kinds.alignment.registration import NOWHERE, registered
 from engine.kinds.alignment.select import select, select_again
 from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
-from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, summed, summed_spectra, wedges
+from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, own_weight, summed, summed_spectra, wedges
 from engine.kinds.form import Form, Round
 from engine.kinds.imposing import imposed
 from engine.step import Outputs
@@ -48,24 +48,25 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
     reference: Volume = inputs["reference"]
     origin: Table = inputs.get("origin", table)
     mask: np.ndarray = inputs["mask"].data
+    weights: Weights | None = inputs.get("weights")
     pixel_size_A = reference.pixel_size_A
     symmetric = imposed(reference.data, settings.round.symmetry, settings.round.helix, pixel_size_A)
     reach = reach_fpx(settings.round.bandpass, particles.box_px, pixel_size_A)
     taking_part = table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)]
     spectra = spectra_of(particles, taking_part, inputs.get("spectra"), reach, work)
-    aligned = align(spectra, table, origin, symmetric, mask, settings.round, pixel_size_A, work)
+    aligned = align(spectra, table, origin, symmetric, mask, settings.round, pixel_size_A, work, weights)
     chosen = select(aligned, settings.round.select, settings.round.separation_px)
 
     def sums_of(table: Table) -> Sums:
         if settings.is_last or not pays(reach, particles.box_px):
-            return summed(particles, table, mask, work)
-        return summed_spectra(spectra, table, mask, work)
+            return summed(particles, table, mask, work, weights=weights)
+        return summed_spectra(spectra, table, mask, work, weights=weights)
 
     sums = sums_of(chosen)
     if settings.round.select_again is not None:
         of_survivors = np.asarray(average.compensated(sums.all))
         of_survivors = imposed(of_survivors, settings.round.symmetry, settings.round.helix, pixel_size_A)
-        chosen = rescored(spectra, chosen, of_survivors, mask, settings.round, pixel_size_A, work)
+        chosen = rescored(spectra, chosen, of_survivors, mask, settings.round, pixel_size_A, work, weights)
         chosen = select_again(chosen, settings.round.select_again)
         sums = sums_of(chosen)
     told = {"low-pass (Fourier px)": settings.round.bandpass.shells(particles.box_px, pixel_size_A)[1]}
@@ -94,6 +95,7 @@ def align(
     settings: Round,
     pixel_size_A: float,
     work: Work,
+    weights: Weights | None = None,
 ) -> Table:
     """The table with the best pose and its cc for every row that takes part (aligned = 1)."""
     high, low = settings.bandpass.shells(spectra.box_px, pixel_size_A)
@@ -103,7 +105,7 @@ def align(
     rotations, d = euler.matrices(table.angles), table.shifts_xyz_px
     centres = shift_centres(table, origin, settings)
     plan = search_plan(settings)
-    way = group.way(settings, plan, spectra.box_px, (high, low), len(rows), bool(work.gpus))
+    way = group.way(settings, plan, spectra.box_px, (high, low), len(rows), bool(work.gpus), weights is not None)
 
     def make() -> group.Search:
         matter = prepared(work.array(reference), work.array(mask), set(samplings), high, low, spectra.reach)
@@ -113,12 +115,17 @@ def align(
 
     def aligned(job: range) -> list[Pose]:
         mine = [int(rows[number]) for number in job]
-        with work.ahead(lambda row: spectra.block(int(table.tags[row])), mine) as blocks:
-            return search_here()(member(row, block) for row, block in zip(mine, blocks, strict=True))
+        with work.ahead(read, mine) as found:
+            return search_here()(placed(row, *parts) for row, parts in zip(mine, found, strict=True))
 
-    def member(row: int, block: Any) -> Member:
+    def read(row: int) -> tuple[Any, np.ndarray | None]:
+        tag = int(table.tags[row])
+        return spectra.block(tag), own_weight(weights, tag, spectra.reach)
+
+    def placed(row: int, block: Any, own: np.ndarray | None) -> Member:
         region = Region(centres[row], rotations[row], settings.shifts, spectra.box_px)
-        return Member(work.array(block), samplings[row], rotations[row], d[row], region)
+        on_device = None if own is None else work.array(own)
+        return member(work.array(block), on_device, samplings[row], rotations[row], d[row], region)
 
     found: list[Pose] = []
     for part in work.map(aligned, chunks(len(rows), way.chunk(work.chunk))):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace
-from engine.kernels import correlate, exact, peak, quick
+from engine.kernels import correlate, exact, peak, quick, weight
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.reference import SpectrumTable, masked, spectrum_table
 from engine.kernels.wedge import Wedge
@@ -79,18 +79,37 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A particle among others: the block of its coefficients, its sampling, its present pose, and where its centre may lie."""
+    """A particle among others: the block of its coefficients, its sampling, its present pose, and where its centre may lie.
+
+    weight: its own beside the wedge, `weight.relative`; its block is then `weight.divided` by it.
+    """
 
     block: Any
     wedge: Wedge
     rotation: np.ndarray
     shift_xyz_px: np.ndarray
     region: Region
+    weight: Any | None = None
+
+    def on(self, bands: Mapping[Wedge, correlate.Band]) -> correlate.Band:
+        """The band of the particle's sampling, under its own weight."""
+        shared = bands[self.wedge]
+        return shared if self.weight is None else weight.under(shared, self.weight)
+
+
+def member(
+    block: Any, own: Any | None, wedge: Wedge, rotation: np.ndarray, shift_xyz_px: np.ndarray, region: Region
+) -> Member:
+    """The particle of a block of coefficients, with its own weight where it has one."""
+    if own is None:
+        return Member(block, wedge, rotation, shift_xyz_px, region)
+    own = weight.relative(own)
+    return Member(weight.divided(block, own), wedge, rotation, shift_xyz_px, region, own)
 
 
 def align_one(one: Member, matter: Matter, plan: Plan, candidates: np.ndarray | None = None) -> Pose:
     """The particle's best pose, and its exact cc. candidates: what the first level left over, where that is known already."""
-    selection = matter.bands[one.wedge]
+    selection = one.on(matter.bands)
     weighted, energy = correlate.weighted(selection, one.block)
     slope = Slope(matter.template, selection, weighted, energy, one.region, correlate.shift_step_px(selection) / 2)
     top = Pose(one.rotation, one.region.clipped(one.shift_xyz_px), -1.0)
@@ -125,7 +144,7 @@ def screened(one: Member, matter: Matter, rotations: np.ndarray) -> np.ndarray:
     """The rotations that score best at half the band, KEPT of them, at least FEWEST; all where the band is too narrow."""
     if not matter.half_bands or n_kept(len(rotations)) >= len(rotations):
         return rotations
-    selection = matter.half_bands[one.wedge]
+    selection = one.on(matter.half_bands)
     weighted, energy = correlate.weighted(selection, one.block)
     near = one.region.clipped(one.shift_xyz_px)
     middle, window = one.region.window(selection, near, correlate.shift_step_px(selection))

@@ -7,27 +7,32 @@ from typing import Literal
 from engine.kinds import masks, shares
 from engine.kinds.alignment import adaptive, costs
 from engine.kinds.alignment.form import Project
+from engine.kinds.alignment.hooked import with_hook
 from engine.kinds.alignment.iterate import Iterate, iterate
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.rounds import Iteration, has_cache, planned
 from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.form import Bandpass, reads
-from engine.step import Cost, Input, Step, StepItem, What
+from engine.step import Cost, Input, Named, Step, StepItem, What
 
 ITEMS = {
-    "average": "the average of an iteration",
-    "average_symmetrized": "the average with the round's symmetry imposed",
-    "average_raw": "the plain mean of the turned-back particles",
-    "fourier_weight": "number of particles that contributed to each Fourier voxel",
-    "fsc": "FSC: between the half-sets, freed of the mask's share, or between alternate particles of one reference",
-    "next_lowpass_fpx": "low-pass that the FSC sets for the next iteration, in Fourier px, where the band-pass is adaptive",
-    "table": "poses after the iteration",
-    "starting_table": "poses before the first iteration",
-    "starting_reference": "reference that the first iteration started from",
-    "mask": "the alignment mask",
-    "fsc_mask": "the mask of the FSC",
-    "summary": "numbers of the iteration",
+    "average": Named("volume", "the average of an iteration"),
+    "average_symmetrized": Named("volume", "the average with the round's symmetry imposed"),
+    "average_raw": Named("volume", "the plain mean of the turned-back particles"),
+    "fourier_weight": Named("array", "number of particles that contributed to each Fourier voxel"),
+    "fsc": Named(
+        "curve", "FSC between half-sets, freed of the mask's share, or between alternate particles of one reference"
+    ),
+    "next_lowpass_fpx": Named(
+        "number", "low-pass that the FSC sets for the next iteration, in Fourier px, where the band-pass is adaptive"
+    ),
+    "table": Named("table", "poses after the iteration"),
+    "starting_table": Named("table", "poses before the first iteration"),
+    "starting_reference": Named("volume", "reference that the first iteration started from"),
+    "mask": Named("volume", "the alignment mask"),
+    "fsc_mask": Named("volume", "the mask of the FSC"),
+    "summary": Named("summary", "numbers of the iteration"),
 }
 
 STARTS = ("table", "starting_table", "refs/001/average", "refs/001/starting_reference", "summary")
@@ -60,6 +65,7 @@ def start_step(project: Project) -> Step:
     inputs = {"particles": reads("particles", data.particles), "table": reads("table", data.table)}
     if data.template:
         inputs["template"] = reads("volume", data.template)
+    inputs |= own_weights(project)
     inputs |= masks.inputs(
         {"alignment": project.masks.alignment, "fsc": project.masks.fsc, "fourier": project.masks.fourier}
     )
@@ -106,6 +112,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
             "table": _made("table", "ite_0000", "table"),
             "reference": _made("volume", "ite_0000", "refs/001/average"),
             "mask": _made("volume", "ite_0000", "mask"),
+            **own_weights(project),
         },
         labels={"ite": 0, "half": half},
         cost=Cost(share=lambda facts: costs.first_average(project, facts.box_px)),
@@ -115,7 +122,8 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
 
 def iterations(project: Project, half: Literal["none", "odd", "even"]) -> list[Step]:
     """The iterations of one run, each from the table and the average of the one before."""
-    return [iteration_step(project, iteration, half) for iteration in planned(project)]
+    hook = project.hooks.after_iteration
+    return [with_hook(iteration_step(project, iteration, half), hook) for iteration in planned(project)]
 
 
 def iteration_step(project: Project, iteration: Iteration, half: Literal["none", "odd", "even"]) -> Step:
@@ -129,6 +137,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
         "reference": _made("volume", before, "refs/001/average"),
         "mask": _made("volume", "ite_0000", "mask"),
         "fsc_mask": _made("volume", "ite_0000", "fsc_mask"),
+        **own_weights(project),
     }
     if has_cache(project):
         inputs["spectra"] = _made("spectra", "spectra", "spectra")
@@ -190,6 +199,12 @@ def join_step(project: Project, iteration: Iteration) -> Step:
         inputs=inputs,
         labels={"ite": number},
     )
+
+
+def own_weights(project: Project) -> dict[str, Input]:
+    """The particles' own weights, where they have any."""
+    weights = project.data.weights
+    return {"weights": reads("weights", weights)} if weights else {}
 
 
 def _made(what: What, step: str, item: str) -> Input:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.data import Half, Particles, Table, Volume
+from engine.data import Half, Particles, Table, Volume, Weights
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels import average
@@ -43,6 +43,8 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
         refuse_shared(table, particles.box_px)
     table = table.with_columns(ref=1, apix=pixel_size_A)
     box_px = particles.box_px
+    weights: Weights | None = inputs.get("weights")
+    sense.usable_weights(table, weights, box_px)
     mask = masks.build(settings.masks.alignment, "alignment", inputs, box_px, pixel_size_A)
     fsc_mask = mask
     if settings.masks.fsc is not None:
@@ -50,7 +52,7 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     template: Volume | None = inputs.get("template")
     if template is not None and settings.masks.fourier is not None:
         template = with_fourier_mask(template, inputs["fourier"], settings.masks.fourier)
-    reference = starting_reference(particles, table, mask, template, work)
+    reference = starting_reference(particles, table, mask, template, work, weights)
     return {
         "table": table,
         "starting_table": table,
@@ -78,11 +80,16 @@ def with_fourier_mask(template: Volume, fourier_mask: Volume, name: str) -> Volu
 
 
 def starting_reference(
-    particles: Particles, table: Table, mask: np.ndarray, template: Volume | None, work: Work
+    particles: Particles,
+    table: Table,
+    mask: np.ndarray,
+    template: Volume | None,
+    work: Work,
+    weights: Weights | None = None,
 ) -> np.ndarray:
     """The template's voxels, or the average of the table when there is none. (n, n, n) float32."""
     if template is None:
-        return np.asarray(average.compensated(summed(particles, table, mask, work).all))
+        return np.asarray(average.compensated(summed(particles, table, mask, work, weights=weights).all))
     if template.shape_zyx != (particles.box_px,) * 3:
         raise EngineError(
             f"the template has shape {template.shape_zyx} (zyx), the particles have {particles.box_px} px "
@@ -119,7 +126,8 @@ def start_half(settings: HalfStart, inputs: Mapping[str, Any], work: Work) -> Ou
         _, low_fpx = settings.template_lowpass.shells(average_all.data.shape[-1], average_all.pixel_size_A or 1.0)
         template = Volume(np.asarray(lowpass(average_all.data, low_fpx)), average_all.pixel_size_A)
         told["template low-passed to (Fourier px)"] = low_fpx
-    reference = starting_reference(inputs["particles"], table, inputs["mask"].data, template, work)
+    mask, weights = inputs["mask"].data, inputs.get("weights")
+    reference = starting_reference(inputs["particles"], table, mask, template, work, weights)
     volume = Volume(reference, average_all.pixel_size_A)
     return {
         "table": table,

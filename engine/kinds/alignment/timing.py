@@ -25,10 +25,12 @@ TOGETHER = 4
 """Particles that are timed in a group; what more of them would share is not counted."""
 
 
-def seconds_per_particle(settings: Round, box_px: int, pixel_size_A: float, n_particles: int) -> float:
+def seconds_per_particle(
+    settings: Round, box_px: int, pixel_size_A: float, n_particles: int, weighted: bool = False
+) -> float:
     """Seconds that one core takes to align one particle in this round, without reading it; takes a second or so to find out."""
     plan, shells = search_plan(settings), settings.bandpass.shells(box_px, pixel_size_A)
-    way = group.way(settings, plan, box_px, shells, n_particles)
+    way = group.way(settings, plan, box_px, shells, n_particles, weighted=weighted)
     return _measured(settings, box_px, shells, reach_fpx(settings.bandpass, box_px, pixel_size_A), way)
 
 

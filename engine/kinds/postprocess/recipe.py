@@ -18,18 +18,20 @@ from engine.kinds.postprocess.form import Automatic, Directional, Fsc, Local, Po
 from engine.kinds.postprocess.parts import by_direction, local_resolution
 from engine.kinds.postprocess.sharp import centred_lowpass, guinier_curve, sharp_map
 from engine.kinds.postprocess.telling import star_facts, stored_fsc, summarised
-from engine.step import Outputs, Step
+from engine.step import Named, Outputs, Step
 
 ITEMS = {
-    "map": "the average of the halves, weighted, sharpened and low-passed",
-    "map_masked": "the same inside the mask",
-    "mask": "the mask of the FSC",
-    "fsc": "FSC unmasked, masked, with random phases, corrected; as .star and .xml what RELION and the EMDB read",
-    "guinier": "ln of the mean amplitude over 1 / d², and the straight line of the B-factor",
-    "local_resolution": "resolution in A at each voxel; 0 where no window reached",
-    "directional_fsc": "least, median and greatest FSC over the directions",
-    "directions": "resolution along each direction",
-    "summary": "resolutions and B-factor",
+    "map": Named("volume", "the average of the halves, weighted, sharpened and low-passed"),
+    "map_masked": Named("volume", "the same inside the mask"),
+    "mask": Named("volume", "the mask of the FSC"),
+    "fsc": Named(
+        "curve", "FSC unmasked, masked, with random phases, corrected; as .star and .xml what RELION and the EMDB read"
+    ),
+    "guinier": Named("curve", "ln of the mean amplitude over 1 / d², and the straight line of the B-factor"),
+    "local_resolution": Named("volume", "resolution in A at each voxel; 0 where no window reached"),
+    "directional_fsc": Named("curve", "least, median and greatest FSC over the directions"),
+    "directions": Named("curve", "resolution along each direction"),
+    "summary": Named("summary", "resolutions and B-factor"),
 }
 
 

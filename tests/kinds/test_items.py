@@ -1,0 +1,75 @@
+"""What a kind says of its items is what its steps make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import engine
+from engine.check import check
+from engine.kinds import KINDS
+
+CAMPAIGN = {
+    "truth": 'kind = "phantom"\n[object]\nblobs = 10\nradius_px = 5\n[boxes]\nbox_px = 20\ncount = 6\nshift_px = 1\n',
+    "cut": 'kind = "extraction"\n[data]\ntomogram = "truth:object"\n[points]\ngrid = { spacing_px = 8 }\n[box]\nsize_px = 8\n',
+    "mean": 'kind = "average"\n[data]\nparticles = "truth:particles"\ntable = "truth:table"\n',
+    "pr_1": """\
+kind = "alignment"
+[data]
+particles = "truth:particles"
+table = "truth:table"
+halves = "parity"
+[[rounds]]
+cone = { range_deg = 0 }
+azimuth = { range_deg = 0 }
+shifts = { limits_xyz_px = [1, 1, 1] }
+bandpass = { lowpass_fpx = 7 }
+""",
+    "how_far": """\
+kind = "comparison"
+[data]
+table = "pr_1:table"
+truth = "truth:truth"
+average = "pr_1:average"
+object = "truth:object"
+""",
+    "shape": 'kind = "mask"\n[data]\nbox_px = 20\npixel_size_A = 4\n[mask]\nshape = "sphere"\nradius_px = 6\n',
+    "post": """\
+kind = "postprocess"
+mask = { shape = "sphere", radius_px = 8 }
+[data]
+half1 = "pr_1:average:half=odd"
+half2 = "pr_1:average:half=even"
+[fsc]
+randomise_from_A = 20
+[sharpening]
+b_factor_A2 = -50
+[local]
+sampling_A = 16
+[directional]
+directions = 12
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("items")
+    for name, text in CAMPAIGN.items():
+        (folder / f"{name}.toml").write_text(text, "utf-8")
+    assert [str(fault) for one in check(folder) for fault in one.faults] == []
+    engine.run([folder])
+    return folder
+
+
+@pytest.mark.parametrize("name", CAMPAIGN)
+def test_every_item_is_what_its_kind_says(campaign: Path, name: str) -> None:
+    items = KINDS[CAMPAIGN[name].split('"')[1]].ITEMS
+    listing = engine.query(name, folder=campaign).listing
+    assert {one.item: one.what for one in listing} == {item: made.what for item, made in items.items()}
+    assert all(made.meaning for made in items.values())
+
+
+def test_every_kind_is_looked_at() -> None:
+    assert {text.split('"')[1] for text in CAMPAIGN.values()} == set(KINDS)
