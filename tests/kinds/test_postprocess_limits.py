@@ -77,7 +77,7 @@ def test_a_half_that_is_constant_is_refused_by_its_name():
 
 def test_halves_without_anything_in_common_are_told_where_their_fsc_ends():
     noise = np.random.default_rng(0).normal(size=(2, N, N, N)).astype(np.float32)
-    with pytest.raises(EngineError, match="the FSC ends at .*raise fit_lowest_A"):
+    with pytest.raises(EngineError, match=r"the FSC ends at .*raise fit_lowest_A"):
         made(*noise)
 
 
@@ -101,7 +101,10 @@ def test_a_mask_around_dark_density_taken_for_bright_is_doubted():
 def test_a_mask_in_which_random_phases_agree_is_doubted():
     curve = np.array([1, 0.9, 0.5, 0.1])
     curves = Curves(curve, curve, curve, curve, 2, False, curve)
-    assert fate_of_mask(curves, 0.15, 0.2) == "used; random phases agree inside it (it is too tight, or its edge too sharp)"
+    assert (
+        fate_of_mask(curves, 0.15, 0.2)
+        == "used; random phases agree inside it (it is too tight, or its edge too sharp)"
+    )
     assert fate_of_mask(curves, 0.05, 0.2) == "used"
 
 

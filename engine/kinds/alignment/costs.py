@@ -53,6 +53,8 @@ def cost(project: Project, iteration: Iteration) -> Cost:
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
         seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
+        for _ in range(2 if again is None else 3):  # the reference, the average, and the survivors' average
+            prepared += shares.symmetrised(box_px, settings.symmetry, settings.helix, known_A)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
             return shares.transformed(box_px, reach) + prepared + (whole if again is None else whole + whole)

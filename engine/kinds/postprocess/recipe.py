@@ -13,12 +13,13 @@ from engine.faults import EngineError
 from engine.kernels.mask import around, otsu_threshold
 from engine.kinds import masks, sense
 from engine.kinds.form import Form, reads
+from engine.kinds.postprocess.costs import share_of
 from engine.kinds.postprocess.curves import fsc_curves
 from engine.kinds.postprocess.form import Automatic, Directional, Fsc, Local, PostMask, Project, Sharpening
 from engine.kinds.postprocess.parts import by_direction, local_resolution
 from engine.kinds.postprocess.sharp import centred_lowpass, guinier_curve, sharp_map
 from engine.kinds.postprocess.telling import star_facts, stored_fsc, summarised
-from engine.step import Outputs, Step
+from engine.step import Cost, Outputs, Step
 
 ITEMS = {
     "half1": "the first half map as it was read; RELION takes it by the name half1_unfil.mrc",
@@ -68,7 +69,8 @@ def unfold(project: Project) -> list[Step]:
         directional=project.directional,
         seed=project.compute.seed,
     )
-    return [Step("postprocess", postprocess, 2, settings, tuple(makes), inputs)]
+    cost = Cost(whole=share_of(project), box="half1")
+    return [Step("postprocess", postprocess, 2, settings, tuple(makes), inputs, cost=cost)]
 
 
 def postprocess(settings: Processed, inputs: Mapping[str, Any], work: Work) -> Outputs:

@@ -14,7 +14,6 @@ from engine.kinds.postprocess.curves import Curves
 from engine.kinds.postprocess.form import PostMask, Sharpening
 from engine.kinds.postprocess.sharp import Sharp
 
-
 HIGH_RANDOM_FSC = 0.1
 """FSC of random phases at the resolution above which RELION warns of the mask."""
 
@@ -24,9 +23,7 @@ def mask_share(mask: np.ndarray) -> float:
     return float((mask > 0.5).mean()) or 1 / mask.size
 
 
-def summarised(
-    curves: Curves, made: Sharp, mask: np.ndarray, form: Sharpening, pixel_size_A: float
-) -> dict[str, Any]:
+def summarised(curves: Curves, made: Sharp, mask: np.ndarray, form: Sharpening, pixel_size_A: float) -> dict[str, Any]:
     """Resolutions, B-factor, and what became of the mask."""
     box_px = mask.shape[-1]
     summary: dict[str, Any] = {}
