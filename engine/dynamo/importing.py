@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.dynamo.card import Card, Value, read_card
-from engine.dynamo.inputs import Inputs, fourier_mask, inputs_of
+from engine.dynamo.inputs import Inputs, inputs_of
+from engine.dynamo.left import Left
 from engine.dynamo.names import Told, keys
-from engine.dynamo.rounds import Given, Left, round_of, spread, unknown
+from engine.dynamo.rounds import Given, round_of, spread, unknown
 from engine.faults import EngineError
 from engine.kinds.form import Round
 from engine.new import comment, folders_up, in_toml, write_new
 from engine.project import fault_of_stem
 
-_TELLS = {"data", "table", "template", "mask", "smask", "apix", "cores", "gpus", "dst", "name_project"}
+_TELLS = {"data", "table", "template", "mask", "smask", "fmask", "apix", "cores", "gpus", "dst", "name_project"}
 """Names of the project, not of a round, that are carried."""
 _WIDTH = 64
 _SHOWN = 60
@@ -68,7 +69,6 @@ def translated(card: Card, path: Path) -> tuple[str, int, list[Left]]:
     inputs = inputs_of(card, general, path.absolute().parent, left)
     written = [round_of(given, inputs.box_px, left) for given in active.values()]
     compute = _compute(general, left)
-    fourier_mask(card, general, left)
     unknown({name: entry for name, entry in general.items() if name not in _TELLS}, left)
     for given in active.values():
         unknown(given, left)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engine.dynamo.card import Card, Entry
-from engine.dynamo.rounds import Given, Left
+from engine.dynamo.left import Left
+from engine.dynamo.rounds import Given
 from engine.faults import EngineError
 from engine.files import particle_facts, read_table, read_volume
 from engine.kinds import sense
 
-COPIES = {"table": "table_initial_ref_001.tbl", "template": "template_initial_ref_001.em"}
+COPIES = {
+    "table": "table_initial_ref_001.tbl",
+    "template": "template_initial_ref_001.em",
+    "fmask": "fmask_initial_ref_001.em",
+}
 """Names of the copies that a project keeps in its settings."""
 ONES = 0.999
 PLACEHOLDER_A = 1.0
@@ -33,15 +38,19 @@ class Inputs:
 def inputs_of(card: Card, given: Given, folder: Path, left: list[Left]) -> Inputs:
     """What the project reads, seen from the folder of the new file; what is not there is added to left."""
     places = {
-        name: _place(card, given.get(name), name, left) for name in ("data", "table", "template", "mask", "smask")
+        name: _place(card, given.get(name), name, left)
+        for name in ("data", "table", "template", "mask", "smask", "fmask")
     }
+    if not _fourier_mask(given, places["fmask"], places["template"] is not None, left):
+        places["fmask"] = None
     named = {name: _seen_from(folder, place) for name, place in places.items() if place is not None}
     data: dict[str, Any] = {
         "particles": named.get("data", "particles"),
         "table": named.get("table", COPIES["table"]),
         **({"template": named["template"]} if "template" in named else {}),
     }
-    masks = {key: named[name] for key, name in (("alignment", "mask"), ("fsc", "smask")) if name in named}
+    keys = {"alignment": "mask", "fsc": "smask", "fourier": "fmask"}
+    masks = {key: named[name] for key, name in keys.items() if name in named}
     box_px, sizes_A = None, []
     if (place := places["data"]) and place.exists():
         try:
@@ -58,19 +67,21 @@ def inputs_of(card: Card, given: Given, folder: Path, left: list[Left]) -> Input
     return Inputs(data, masks, box_px)
 
 
-def fourier_mask(card: Card, given: Given, left: list[Left]) -> None:
-    """A Fourier mask of ones, Dynamo's default, loses nothing."""
-    entry = given.get("fmask")
-    place = _found(card, str(entry.value)) if entry else None
-    if entry is None or place is None or not place.is_file():
-        return
+def _fourier_mask(given: Given, place: Path | None, has_template: bool, left: list[Left]) -> bool:
+    """Whether the Fourier mask is carried; one of ones, Dynamo's default, loses nothing."""
+    if place is None:
+        return False
     try:
-        is_one = bool(read_volume(place).data.min() > ONES)
-    except EngineError:
-        return
-    if is_one:
-        given.pop("fmask")
-        left.append(Left(entry.field, entry.value, "is 1 everywhere", matters=False))
+        values = read_volume(place).data
+    except EngineError as error:
+        left.append(_of(given, "fmask", f"cannot be read: {error}"))
+        return False
+    if bool(values.min() > ONES):
+        left.append(replace(_of(given, "fmask", "is 1 everywhere"), matters=False))
+        return False
+    if not has_template:
+        left.append(_of(given, "fmask", "masks the template, and there is none: masks.fourier is left out"))
+    return has_template
 
 
 def _place(card: Card, entry: Entry | None, name: str, left: list[Left]) -> Path | None:
@@ -95,6 +106,7 @@ def _place(card: Card, entry: Entry | None, name: str, left: list[Left]) -> Path
             "template": "the average of the table",
             "mask": "a ball that fills the box",
             "smask": "that of masks.alignment",
+            "fmask": "none",
         }
         left.append(Left(entry.field if entry else name, text, f"{_MISSING}: {instead[name]} takes its place"))
     return None

@@ -58,7 +58,8 @@ DIFFERENCES = {
     "limm": "the default is 1; a fresh Dynamo project has 0",
     "low": "in px of the stored box, as there, whatever the box that is computed in; or in A: lowpass_A",
     "high": "in px of the stored box, as there; or in A: highpass_A",
-    "sym": "C6 and D3 as c6 and d3; T, O and I on RELION's axes; a helix stands in a table of its own, helix",
+    "sym": "C6 and D3 as c6 and d3; T, O and I on RELION's axes; a helix, h[dphi,dz] there, is a table of its own: helix; "
+    "ico and cbo are I1 to I4 and O where the axes fit",
     "mask": "where the reference is compared, as there; a soft edge counts as a weight",
     "apix": "not cosmetic: lengths in A are taken by it",
     "cores": "threads of one process",
@@ -92,9 +93,6 @@ ABSENT: dict[str, Absent] = {
     "mra": Absent("one reference only: particles cannot change between references"),
     "initial_references": Absent("one reference only", (1,)),
     "cmask": Absent("the classification mask serves several references, and there is one", ("*",)),
-    "fmask": Absent("is not carried over: write masks.fourier"),
-    "thr2": Absent("is not carried over: write select_again in the round", ("*",)),
-    "thr2m": Absent("is not carried over: write select_again in the round"),
     "dst": _MACHINE,
     "mwa": _MACHINE,
     "gpu_motor": _MACHINE,
@@ -169,7 +167,15 @@ class Told:
         return ".".join(self.path)
 
 
+_SECOND = ("rounds", "select_again")
+_OF_SECOND = {"thr": "thr2", "thrm": "thr2m"}
+"""The two selections are one form, whose descriptions tell the names of the first."""
+
+
 def keys(kind: str) -> Iterator[Told]:
     """Every key of a kind's project files, tables and what is in them."""
     for path, field in everywhere(KINDS[kind].Project):
-        yield Told(kind, path, field, dynamo_name(field))
+        name = dynamo_name(field)
+        if name and path[:2] == _SECOND:
+            name = name._replace(name=_OF_SECOND[name.name])
+        yield Told(kind, path, field, name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from engine.dynamo.card import MAX_ROUNDS, Card, Entry, Value
+from engine.dynamo.helix import helix_of
+from engine.dynamo.left import Left
 from engine.dynamo.names import absent, keys
 from engine.kinds.alignment.checking import round_faults
 from engine.kinds.form import Round
@@ -25,19 +26,6 @@ REJECTING = 10
 """thrm 11 to 51 are 1 to 5, with the rejected not aligned any more."""
 
 
-@dataclass(frozen=True)
-class Left:
-    """A field of the card that was not carried, or not as it stands: its value, and why.
-
-    matters: the results would differ from what the card asks for.
-    """
-
-    field: str
-    value: Value | None
-    reason: str
-    matters: bool = True
-
-
 ROUND_KEYS = {
     told.dynamo.name: told.path[1:]
     for told in reversed(list(keys("alignment")))
@@ -45,6 +33,9 @@ ROUND_KEYS = {
 }
 """Short name to the key inside a round; of two keys with one name the first."""
 _FIELDS = {told.path[1:]: told.field for told in keys("alignment") if told.path[0] == "rounds"}
+WHOLE_DEG = 360
+POLYHEDRA = {"ico": "I1, I2, I3 or I4", "cbo": "O"}
+"""Dynamo's names of groups, and which ones here may be meant."""
 _SEARCHES = {"cs": "cr", "is": "ir"}
 
 
@@ -73,7 +64,7 @@ def _of_rounds(entry: Entry) -> list[tuple[int, Entry]]:
         return [(entry.round_number, entry)]
     value = entry.value
     if isinstance(value, str) and "|" in value:
-        value = tuple(part.strip() for part in value.split("|"))
+        value = tuple(_number_or_text(part.strip()) for part in value.split("|"))
     is_one = entry.name == "lim" and isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value)
     if not isinstance(value, tuple) or not value or is_one:
         return [(1, entry)]
@@ -86,6 +77,9 @@ def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, An
     values: dict[str, Any] = {}
     sources: dict[tuple[str, ...], Entry] = {}
     for name, entry in given.items():
+        if name == "sym" and (helix := helix_of(entry, left)):
+            values |= helix
+            continue
         if name not in ROUND_KEYS:
             continue
         search = given.get(_SEARCHES.get(name, ""))
@@ -96,7 +90,9 @@ def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, An
             sources[path] = entry
     if ROUND_KEYS["low"] not in sources:
         _put(values, ROUND_KEYS["low"], LOWPASS_FPX)
-    for name in [name for name in ROUND_KEYS if name not in given]:
+    if values.get("select_again", {}).get("rule", "all") == "all":
+        values.pop("select_again", None)  # Dynamo's thr2 without thr2m
+    for name in [name for name in ROUND_KEYS if name not in (*given, "thr2", "thr2m")]:
         left.append(
             Left(f"{name}_r{_number(given)}", None, f"is not in the card: {_default_text(name)}", matters=name != "stm")
         )
@@ -106,6 +102,13 @@ def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, An
     return values
 
 
+def _number_or_text(text: str) -> Value:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _number(given: Given) -> int:
     return given["ite"].round_number or 1
 
@@ -113,11 +116,14 @@ def _number(given: Given) -> int:
 def _carried(name: str, entry: Entry, left: list[Left]) -> list[tuple[tuple[str, ...], Any]]:
     """The keys of a round that a field sets, each with its value."""
     path, value = ROUND_KEYS[name], entry.value
-    is_rejecting = name == "thrm" and isinstance(value, int) and value > REJECTING and value % 10 == 1
+    is_rejecting = name in ("thrm", "thr2m") and isinstance(value, int) and value > REJECTING and value % 10 == 1
     converted = _converted(path, value // 10 if is_rejecting and isinstance(value, int) else value)
     if converted is None:
         left.append(Left(entry.field, value, f"is nothing that {'.'.join(path)} can be: {_default_text(name)}"))
         return []
+    if name in _SEARCHES.values() and converted > WHOLE_DEG:
+        left.append(Left(entry.field, value, f"goes all around: {WHOLE_DEG} is written", matters=False))
+        converted = WHOLE_DEG
     rejected = [((*path[:-1], "reject_from_alignment"), True)] if is_rejecting else []
     return [(path, converted), *rejected]
 
@@ -181,6 +187,7 @@ def _make_sense(
         ("azimuth", "step_deg"): lambda _: checked.azimuth.range_deg / 2,
         ("symmetry",): lambda _: None,
         ("select", "value"): lambda _: None,
+        ("select_again", "value"): lambda _: None,
         ("shifts", "limits_xyz_px"): lambda _: [
             min(limit, (box_px or 0) / 2 - 1) for limit in checked.shifts.limits_xyz_px
         ],
@@ -193,9 +200,13 @@ def _make_sense(
         if new is not None:
             _put(values, path, new)
         entry = sources.get(path)
-        if path == ("select", "value"):
-            values.pop("select")
-            told = "select is left out, all are averaged"
+        if path[1:] == ("value",):
+            values.pop(path[0])
+            told = f"{path[0]} is left out, all are averaged"
+        elif path == ("symmetry",) and entry is not None and entry.value in POLYHEDRA:
+            told = (
+                f'its axes are not published, symmetry is "C1"; write {POLYHEDRA[str(entry.value)]} where the axes fit'
+            )
         else:
             told = f"{new} is written" if new is not None or entry is None else _default_text(entry.name)
         if entry is not None and new != old:
