@@ -24,6 +24,9 @@ LETTERS = {
     "rt": "table",
     "st": "starting_table",
     "sr": "starting_reference",
+    "r": "starting_reference",
+    "refined_table": "table",
+    "eo_fsc": "fsc",
 }
 """Dynamo's short item names and the words they stand for."""
 

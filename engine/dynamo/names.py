@@ -80,6 +80,7 @@ class Absent:
 
 _MACHINE = Absent("about the machine Dynamo ran on: compute.gpus and compute.workers here", ("*",))
 _INTERNAL = Absent("Dynamo's own bookkeeping", ("*",))
+_UNDOCUMENTED = Absent("not documented by Dynamo")
 _ANALYSIS = Absent("classification by a matrix of correlations is not there")
 _PLUGIN = Absent("MATLAB plugins cannot run here: use the results from Python (engine.query)")
 _ADAPTIVE = Absent(
@@ -110,8 +111,13 @@ ABSENT: dict[str, Absent] = {
     "name_project": Absent("the name of the file is the name of the project", ("*",)),
     "localnc": Absent("the stored cc is always locally normalised", (1,)),
     "use_cc": Absent("the wedge is always on the reference's side", ("*",)),
-    "ccp": Absent("not documented by Dynamo"),
-    "icp": Absent("not documented by Dynamo"),
+    "ccp": _UNDOCUMENTED,
+    "icp": _UNDOCUMENTED,
+    "limit_*_check_peak": _UNDOCUMENTED,
+    "*_freeze_reference": _UNDOCUMENTED,
+    "convergence*": _UNDOCUMENTED,
+    "rings*": _UNDOCUMENTED,
+    "dynamic_mask": _UNDOCUMENTED,
     "ccmt": Absent(_ANALYSIS.reason, ("*",)),
     "batch": Absent(_ANALYSIS.reason, ("*",)),
     "ccms": _ANALYSIS,

@@ -10,6 +10,7 @@ import made_up_dynamo as made_up
 import numpy as np
 import pytest
 
+from engine.address import parse
 from engine.check import check
 from engine.data import Volume
 from engine.dynamo.explain import explain
@@ -114,3 +115,18 @@ def test_the_second_threshold_is_explained(word: str, key: str) -> None:
     assert key in [one.key for one in explain(word)]
     assert all(one.key.startswith("rounds.select_again.") for one in explain(word))
     assert "rounds.select_again.value" not in [one.key for one in explain("thr")]
+
+
+@pytest.mark.parametrize(
+    "word", ["cone_freeze_reference", "limit_xy_check_peak", "rings_random", "convergence_type_r2", "dynamic_mask"]
+)
+def test_what_dynamo_does_not_document_is_known_as_such(word: str) -> None:
+    (one,) = explain(word)
+    assert "not documented by Dynamo" in one.meaning
+
+
+@pytest.mark.parametrize(
+    ("word", "item"), [("r", "starting_reference"), ("refined_table", "table"), ("eo_fsc", "fsc"), ("rt", "table")]
+)
+def test_dynamos_names_of_items_are_taken(word: str, item: str) -> None:
+    assert parse(f"pr_1:{word}:ite=2").item == item
