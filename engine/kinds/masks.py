@@ -78,7 +78,7 @@ def checked(volume: Volume, name: str, box_px: int) -> np.ndarray:
     """The loaded mask's voxels; an EngineError when size or values are not a mask's."""
     if volume.shape_zyx != (box_px,) * 3:
         raise EngineError(
-            f"the mask {name} has shape {volume.shape_zyx} (zyx), the particles have {box_px} px (make it anew)"
+            f"the mask {name} has shape {volume.shape_zyx} (zyx), the box has {box_px} px (make it anew)"
         )
     if not np.isfinite(volume.data).all() or volume.data.min() < -1e-3 or volume.data.max() > 1 + 1e-3:
         raise EngineError(f"the mask {name} has values outside 0 … 1 (scale it, or make it anew)")
@@ -174,7 +174,7 @@ def _refuse_useless(part: FromMap, sign: float, threshold: float, low: float, hi
 def faults(mask: Mask | None, key: Key, look: Look, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
     """What is wrong with a mask, as far as the box and the pixel size are known (None: not yet; 0: the data have none)."""
     if isinstance(mask, str):
-        yield from sense.same_box(look.volume(mask), box_px, key)
+        yield from sense.same_box(look.volume(mask), box_px, key, "the box has")
         return
     parts = parts_of(mask)
     keys: list[Key] = [(*key, number) for number in range(len(parts))] if isinstance(mask, tuple) else [key]
