@@ -77,9 +77,7 @@ def build(mask: Mask | None, name: str, opened: Mapping[str, Any], box_px: int, 
 def checked(volume: Volume, name: str, box_px: int) -> np.ndarray:
     """The loaded mask's voxels; an EngineError when size or values are not a mask's."""
     if volume.shape_zyx != (box_px,) * 3:
-        raise EngineError(
-            f"the mask {name} has shape {volume.shape_zyx} (zyx), the box has {box_px} px (make it anew)"
-        )
+        raise EngineError(f"the mask {name} has shape {volume.shape_zyx} (zyx), the box has {box_px} px (make it anew)")
     if not np.isfinite(volume.data).all() or volume.data.min() < -1e-3 or volume.data.max() > 1 + 1e-3:
         raise EngineError(f"the mask {name} has values outside 0 … 1 (scale it, or make it anew)")
     return np.clip(volume.data, 0, 1).astype(np.float32)
