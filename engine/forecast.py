@@ -14,7 +14,7 @@ from engine.kinds import shares
 from engine.look import FileLook
 from engine.plan import locate, plan
 from engine.project import Project, neighbour
-from engine.step import Step
+from engine.step import Input, Step
 
 BASE_BYTES = 250 << 20
 """What Python and its libraries occupy before the first particle."""
@@ -32,6 +32,11 @@ BYTES_PER_VOXEL = {
     "starting_reference": 4,
     "object": 4,
     "template": 4,
+    "half1": 4,
+    "half2": 4,
+    "map": 4,
+    "map_masked": 4,
+    "local_resolution": 4,
 }
 """What the maps of a step take on disk; a Fourier weight is half a box."""
 
@@ -66,7 +71,7 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> 
     look = FileLook(project)
     workers = min(project.form.compute.workers, os.cpu_count() or 1)
     on_gpu = bool(chosen_gpus(project.form.compute.gpus))
-    if any(step.cost for step in to_do):
+    if any(step.cost and step.cost.needs_loops for step in to_do):
         quick.ready(compiling)
     parts = [_step_cost(project, step, look) for step in to_do if step.cost]
     unknown = sorted({part for part in parts if isinstance(part, str)})
@@ -78,7 +83,7 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> 
         steps_to_do=len(to_do),
         particles=max((part.particles for part in known), default=0),
         rotations=sum(part.rotations for part in known),
-        seconds=sum(part.seconds / workers + part.moved_bytes / DISK_BYTES_PER_S for part in known),
+        seconds=sum(part.seconds / workers + part.once_seconds + part.moved_bytes / DISK_BYTES_PER_S for part in known),
         memory_bytes=BASE_BYTES + max((part.shared_bytes + workers * part.worker_bytes for part in known), default=0),
         disk_bytes=sum(part.disk_bytes for part in known),
         scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
@@ -100,11 +105,14 @@ class _Part:
     disk_bytes: int
     is_scratch: bool = False
     search: str = ""
+    once_seconds: float = 0.0
 
 
 def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     """The cost of one step, or why it cannot be told."""
     assert step.cost is not None
+    if step.cost.whole is not None:
+        return _whole_cost(project, step, look)
     if step.cost.made is not None:
         count, box_px, _ = step.cost.made
         disk = count * box_px**3 * 4 + _volumes_bytes(step, box_px)
@@ -128,7 +136,54 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
         _volumes_bytes(step, facts.box_px) + rows + n * share.kept_bytes,
         step.scratch,
         step.cost.words(some) if step.cost.words else "",
+        share.once_seconds,
     )
+
+
+def _whole_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
+    """The cost of a step without particles, or why it cannot be told."""
+    assert step.cost is not None
+    assert step.cost.whole is not None
+    box_px, pixel_size_A = step.cost.box, 0.0
+    if isinstance(box_px, str):
+        source = step.inputs[box_px].source
+        known = _box(project, step.inputs[box_px], look)
+        if known is None:
+            return f"{source} is not there yet"
+        box_px, pixel_size_A = known
+    share = step.cost.whole(box_px, pixel_size_A)
+    made_bytes = _volumes_bytes(step, box_px)
+    moved_bytes = made_bytes + share.read_bytes
+    return _Part(
+        0,
+        0,
+        share.seconds,
+        moved_bytes,
+        share.worker_bytes,
+        share.shared_bytes,
+        made_bytes,
+        once_seconds=share.once_seconds,
+    )
+
+
+def _box(project: Project, read: Input, look: FileLook) -> tuple[int, float] | None:
+    """Side in px and pixel size in A of a map or of particles; of a map that is not made yet, those of the particles it will be
+    made of."""
+    source = read.source
+    if read.what == "particles":
+        facts = _particles(project, source, look)
+        return (facts.box_px, facts.pixel_size_A) if facts else None
+    if found := look.volume(str(source)):
+        return found.shape_zyx[-1], found.pixel_size_A
+    if not isinstance(source, Address):
+        return None
+    maker, _ = locate(neighbour(project, source), source)[-1]
+    if maker.cost and maker.cost.made:
+        return maker.cost.made.box_px, maker.cost.made.pixel_size_A
+    if "particles" not in maker.inputs:
+        return None
+    facts = _particles(project, maker.inputs["particles"].source, look)
+    return (facts.box_px, facts.pixel_size_A) if facts else None
 
 
 def _particles(project: Project, source: object, look: FileLook) -> ParticleFacts | None:

@@ -143,7 +143,9 @@ def run(
     _refuse_unknown(patterns, projects)
     plans = [(project, plan(project, patterns)) for project in projects]
     _refuse_stale(plans)
-    if any(one.state == "do" and one.step.cost for _, planned in plans for one in planned):
+    if any(
+        one.state == "do" and one.step.cost and one.step.cost.needs_loops for _, planned in plans for one in planned
+    ):
         quick.ready(lambda: listen(Compiling()))
     with watched(lambda: listen(StopAsked())) as interrupt:
         return [_Run(project, patterns, workers, gpus, listen, interrupt).whole() for project in projects]

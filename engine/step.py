@@ -88,9 +88,10 @@ Outputs = Mapping[str, Item]
 
 @dataclass(frozen=True)
 class Share:
-    """What each particle costs: seconds of one core, bytes read, bytes kept on disk. And what memory the step needs.
+    """What each particle costs: seconds of one core, bytes read, bytes kept on disk. And what the step needs besides.
 
-    worker_bytes: held by each worker at a time; shared_bytes: held once. Neither grows with the number of particles.
+    worker_bytes: held by each worker at a time; shared_bytes: held once; once_seconds: taken once, by one core, however many
+    workers there are. None of them grows with the number of particles.
     """
 
     seconds: float = 0.0
@@ -98,6 +99,7 @@ class Share:
     kept_bytes: int = 0
     worker_bytes: int = 0
     shared_bytes: int = 0
+    once_seconds: float = 0.0
 
     def __add__(self, other: Share) -> Share:
         """Both, one after the other: memory is freed between."""
@@ -107,6 +109,7 @@ class Share:
             self.kept_bytes + other.kept_bytes,
             max(self.worker_bytes, other.worker_bytes),
             max(self.shared_bytes, other.shared_bytes),
+            self.once_seconds + other.once_seconds,
         )
 
 
@@ -119,13 +122,21 @@ class Cost:
     """What a step does for each of its particles, for the forecast.
 
     rotations are tried for a particle; share tells the rest, from a short measurement; words say which search is in force. A
-    step that makes its particles itself says so in made.
+    step that makes its particles itself says so in made. A step without particles tells in whole what all of it costs, of the
+    side of a box in px and its pixel size in A (0: unknown); box is that side, or the name of the input that has it.
     """
 
     rotations: int = 0
     share: Callable[[ParticleFacts], Share] = _no_share
     made: ParticleFacts | None = None
     words: Callable[[ParticleFacts], str] | None = None
+    whole: Callable[[int, float], Share] | None = None
+    box: int | str = ""
+
+    @property
+    def needs_loops(self) -> bool:
+        """Whether compiled loops will run: over particles they do."""
+        return self.whole is None
 
 
 @dataclass(frozen=True)

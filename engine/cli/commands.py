@@ -143,7 +143,7 @@ def _cost(project: Project) -> list[str]:
     if cost.scratch_bytes:
         room += f" ({show.size(cost.scratch_bytes)} of it scratch, to be deleted at will)"
     known = f"about {show.duration(cost.seconds)}, {room}"
-    return ["; ".join([", ".join(parts), *([known] if cost.particles else []), *cost.unknown]), *cost.searches]
+    return ["; ".join([", ".join(parts), *([known] if cost.seconds else []), *cost.unknown]), *cost.searches]
 
 
 def _compiling() -> None:

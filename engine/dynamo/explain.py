@@ -14,7 +14,7 @@ from engine.dynamo.names import ABSENT, DIFFERENCES, LONG, Told, absent, keys, s
 from engine.faults import EngineError
 from engine.kinds import KINDS
 from engine.new import in_toml
-from engine.wording import choices_text, literals
+from engine.wording import choices_text, dynamo_name, literals
 
 UNITS = {"deg": "deg", "fpx": "Fourier pixels of the stored box", "px": "px of the stored box", "A": "A"}
 """The last word of a key is its unit."""
@@ -84,7 +84,8 @@ def _names(told: Told) -> str:
     if told.dynamo is None:
         return ""
     names = ", ".join((told.dynamo.name, *LONG.get(told.dynamo.name, ())))
-    is_part = (told.field.description or "").rpartition("Dynamo: ")[2].removeprefix(told.dynamo.name).strip()
+    written = dynamo_name(told.field) or told.dynamo
+    is_part = (told.field.description or "").rpartition("Dynamo: ")[2].removeprefix(written.name).strip()
     return f"{names} ({is_part})" if is_part and not told.dynamo.codes else names
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from engine.dynamo.card import Card, Value, read_card
 from engine.dynamo.inputs import Inputs, inputs_of
+from engine.dynamo.left import Left
 from engine.dynamo.names import Told, keys
-from engine.dynamo.rounds import Given, Left, round_of, spread, unknown
+from engine.dynamo.rounds import Given, round_of, spread, unknown
 from engine.faults import EngineError
 from engine.kinds.form import Round
 from engine.new import comment, folders_up, in_toml, write_new

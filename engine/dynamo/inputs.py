@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engine.dynamo.card import Card, Entry
-from engine.dynamo.rounds import Given, Left
+from engine.dynamo.left import Left
+from engine.dynamo.rounds import Given
 from engine.faults import EngineError
 from engine.files import particle_facts, read_table, read_volume
 from engine.kernels.wedge import CUSTOM

@@ -58,7 +58,8 @@ DIFFERENCES = {
     "limm": "the default is 1; a fresh Dynamo project has 0",
     "low": "in px of the stored box, as there, whatever the box that is computed in; or in A: lowpass_A",
     "high": "in px of the stored box, as there; or in A: highpass_A",
-    "sym": "C6 and D3 as c6 and d3; T, O and I on RELION's axes; a helix stands in a table of its own, helix",
+    "sym": "C6 and D3 as c6 and d3; T, O and I on RELION's axes; a helix, h[dphi,dz] there, is a table of its own: helix; "
+    "ico and cbo are I1 to I4 and O where the axes fit",
     "mask": "where the reference is compared, as there; a soft edge counts as a weight",
     "apix": "not cosmetic: lengths in A are taken by it",
     "cores": "threads of one process",
@@ -78,8 +79,8 @@ class Absent:
 
 
 _MACHINE = Absent("about the machine Dynamo ran on: compute.gpus and compute.workers here", ("*",))
-_UNDOCUMENTED = Absent("not documented by Dynamo")
 _INTERNAL = Absent("Dynamo's own bookkeeping", ("*",))
+_UNDOCUMENTED = Absent("not documented by Dynamo")
 _ANALYSIS = Absent("classification by a matrix of correlations is not there")
 _PLUGIN = Absent("MATLAB plugins cannot run here: hooks.after_iteration calls a Python function after each iteration")
 _ADAPTIVE = Absent("is not carried over: write data.halves, and bandpass.adaptive in the rounds")
@@ -110,14 +111,10 @@ ABSENT: dict[str, Absent] = {
     "use_cc": Absent("the wedge is always on the reference's side", ("*",)),
     "ccp": _UNDOCUMENTED,
     "icp": _UNDOCUMENTED,
-    "cone_freeze_reference": _UNDOCUMENTED,
-    "inplane_freeze_reference": _UNDOCUMENTED,
-    "limit_xy_check_peak": _UNDOCUMENTED,
-    "limit_z_check_peak": _UNDOCUMENTED,
-    "convergence": _UNDOCUMENTED,
-    "convergence_type": Absent(_UNDOCUMENTED.reason, ("*",)),
-    "rings": _UNDOCUMENTED,
-    "rings_random": _UNDOCUMENTED,
+    "limit_*_check_peak": _UNDOCUMENTED,
+    "*_freeze_reference": _UNDOCUMENTED,
+    "convergence*": _UNDOCUMENTED,
+    "rings*": _UNDOCUMENTED,
     "dynamic_mask": _UNDOCUMENTED,
     "ccmt": Absent(_ANALYSIS.reason, ("*",)),
     "batch": Absent(_ANALYSIS.reason, ("*",)),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from engine.dynamo.card import MAX_ROUNDS, Card, Entry, Value
+from engine.dynamo.helix import helix_of
+from engine.dynamo.left import Left
 from engine.dynamo.names import absent, keys
 from engine.kinds.alignment.checking import round_faults
 from engine.kinds.form import Round
@@ -25,19 +26,6 @@ REJECTING = 10
 """thrm 11 to 51 are 1 to 5, with the rejected not aligned any more."""
 
 
-@dataclass(frozen=True)
-class Left:
-    """A field of the card that was not carried, or not as it stands: its value, and why.
-
-    matters: the results would differ from what the card asks for.
-    """
-
-    field: str
-    value: Value | None
-    reason: str
-    matters: bool = True
-
-
 ROUND_KEYS = {
     told.dynamo.name: told.path[1:]
     for told in reversed(list(keys("alignment")))
@@ -45,6 +33,9 @@ ROUND_KEYS = {
 }
 """Short name to the key inside a round; of two keys with one name the first."""
 _FIELDS = {told.path[1:]: told.field for told in keys("alignment") if told.path[0] == "rounds"}
+WHOLE_DEG = 360
+POLYHEDRA = {"ico": "I1, I2, I3 or I4", "cbo": "O"}
+"""Dynamo's names of groups, and which ones here may be meant."""
 _SEARCHES = {"cs": "cr", "is": "ir"}
 _AGAIN = ("thr2", "thr2m")
 
@@ -74,7 +65,7 @@ def _of_rounds(entry: Entry) -> list[tuple[int, Entry]]:
         return [(entry.round_number, entry)]
     value = entry.value
     if isinstance(value, str) and "|" in value:
-        value = tuple(part.strip() for part in value.split("|"))
+        value = tuple(_number_or_text(part.strip()) for part in value.split("|"))
     is_one = entry.name == "lim" and isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value)
     if not isinstance(value, tuple) or not value or is_one:
         return [(1, entry)]
@@ -87,6 +78,9 @@ def round_of(given: Given, box_px: int | None, left: list[Left]) -> dict[str, An
     values: dict[str, Any] = {}
     sources: dict[tuple[str, ...], Entry] = {}
     for name, entry in given.items():
+        if name == "sym" and (helix := helix_of(entry, left)):
+            values |= helix
+            continue
         if name not in ROUND_KEYS:
             continue
         search = given.get(_SEARCHES.get(name, ""))
@@ -117,6 +111,13 @@ def selects_again(given: Given) -> bool:
     return "thr2m" in given and given["thr2m"].value not in (0, (), "", "0")
 
 
+def _number_or_text(text: str) -> Value:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _number(given: Given) -> int:
     return given["ite"].round_number or 1
 
@@ -129,6 +130,9 @@ def _carried(name: str, entry: Entry, left: list[Left]) -> list[tuple[tuple[str,
     if converted is None:
         left.append(Left(entry.field, value, f"is nothing that {'.'.join(path)} can be: {_default_text(name)}"))
         return []
+    if name in _SEARCHES.values() and converted > WHOLE_DEG:
+        left.append(Left(entry.field, value, f"goes all around: {WHOLE_DEG} is written", matters=False))
+        converted = WHOLE_DEG
     rejected = [((*path[:-1], "reject_from_alignment"), True)] if is_rejecting else []
     return [(path, converted), *rejected]
 
@@ -205,9 +209,13 @@ def _make_sense(
         if new is not None:
             _put(values, path, new)
         entry = sources.get(path)
-        if path in (("select", "value"), ("select_again", "value")):
+        if path[1:] == ("value",):
             values.pop(path[0])
             told = f"{path[0]} is left out, all are averaged"
+        elif path == ("symmetry",) and entry is not None and entry.value in POLYHEDRA:
+            told = (
+                f'its axes are not published, symmetry is "C1"; write {POLYHEDRA[str(entry.value)]} where the axes fit'
+            )
         else:
             told = f"{new} is written" if new is not None or entry is None else _default_text(entry.name)
         if entry is not None and new != old:

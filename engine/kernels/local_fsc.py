@@ -83,7 +83,8 @@ class Cones:
     def _curve(self, chosen: Any) -> np.ndarray:
         xp = namespace(self._shell)
         shell, length = self._shell[chosen], self._n // 2 + 1
-        sums = [to_host(xp.bincount(shell, values[chosen], length)) for values in self._products]
+        # of no voxels at all, bincount makes whole numbers
+        sums = [to_host(xp.bincount(shell, values[chosen], length)).astype(float) for values in self._products]
         curve = correlation(*sums)
         curve[0] = 1.0
         return np.where(sums[1] * sums[2] > 0, curve, np.nan)
@@ -95,6 +96,6 @@ class Cones:
         """
         xp = namespace(self._shell)
         along = xp.abs(self._unit @ xp.asarray(direction, dtype=self._unit.dtype))
-        curve = self._curve(along >= np.cos(np.radians(half_angle_deg)))
+        curve = self._curve(along >= np.cos(np.radians(half_angle_deg)) - 1e-6)  # 90 deg is all
         curve[0] = 1.0
         return np.nan_to_num(np.where(np.isnan(curve), self._all, curve))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -128,12 +128,18 @@ def unfold(project: Project) -> list[Step]:
         "table",
         "summary",
     )
-    return [Step("average", average_table, 4, settings, makes, inputs, cost=Cost(share=share))]
+    return [Step("average", average_table, 4, settings, makes, inputs, cost=Cost(share=share_of(project)))]
 
 
-def share(facts: ParticleFacts) -> Share:
-    """Each box is checked, then averaged."""
-    return shares.checked(facts.box_px) + shares.averaged(facts.box_px)
+def share_of(project: Project) -> Callable[[ParticleFacts], Share]:
+    """Each box is checked, then averaged; the average gets its symmetry."""
+    form, typed_A = project.average, project.data.pixel_size_A
+
+    def share(facts: ParticleFacts) -> Share:
+        symmetrised = shares.symmetrised(facts.box_px, form.symmetry, form.helix, typed_A or facts.pixel_size_A)
+        return shares.checked(facts.box_px) + shares.averaged(facts.box_px) + symmetrised
+
+    return share
 
 
 class Averaged(Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from engine.kernels import quick
 from engine.kinds import sense
 from engine.kinds.form import Helix
 
+MOST_REPEATS = 10_000
+"""Of a helix in a box: more is a rise in the wrong unit."""
+
 
 def imposed(volume: Any, name: str, helix: Helix | None, pixel_size_A: float) -> Any:
     """The map (n, n, n) with the symmetry of the name, and of the helix where there is one."""
@@ -21,9 +25,23 @@ def imposed(volume: Any, name: str, helix: Helix | None, pixel_size_A: float) ->
     for fault in _rise_faults(helix, box_px, pixel_size_A):
         raise EngineError(f"helix: {fault.what} ({fault.advice})")
     length_px = helices.central_px(box_px, helix.central_fraction)
-    furthest_px = helices.furthest_px(box_px, length_px)
-    rotations, shifts = symmetry.helical(name, helix.turn_deg, helix.rise_in_px(pixel_size_A), furthest_px)
+    rotations, shifts = symmetry.helical(
+        name, helix.turn_deg, helix.rise_in_px(pixel_size_A), furthest_px(helix, box_px)
+    )
     return helices.symmetrized(volume, rotations, shifts, length_px)
+
+
+def n_operators(name: str, helix: Helix | None, box_px: int, pixel_size_A: float) -> int:
+    """How many times a box of this side is moved to get the symmetry."""
+    n_group = symmetry.order(name)
+    if helix is None:
+        return n_group
+    return n_group * (2 * math.floor(furthest_px(helix, box_px) / helix.rise_in_px(pixel_size_A or 1.0) + 1e-9) + 1)
+
+
+def furthest_px(helix: Helix, box_px: int) -> float:
+    """How far the central part of a box is moved along the helix to fill it, in px."""
+    return helices.furthest_px(box_px, helices.central_px(box_px, helix.central_fraction))
 
 
 def faults(name: str, helix: Helix | None, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
@@ -53,4 +71,10 @@ def _rise_faults(helix: Helix, box_px: int | None, pixel_size_A: float | None) -
                 f"a rise of {rise_px:.3g} px is more than the central {max(length_px, 0):.3g} px of the box, "
                 "which are repeated: the map would have gaps",
                 "raise helix.central_fraction, or take larger boxes",
+            )
+        elif (times := n_operators("C1", helix, box_px, pixel_size_A or 1.0)) > MOST_REPEATS:
+            yield Fault(
+                key,
+                f"a rise of {rise_px:.3g} px repeats the central part {times:,} times in a box of {box_px} px",
+                "the rise goes from one subunit to the next: at least 0.05 px in any box; rise_A is in A, rise_px in px",
             )

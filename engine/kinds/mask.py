@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from pydantic import Field, model_validator
 from engine.data import Volume
 from engine.devices import Work
 from engine.faults import Fault
-from engine.kernels.mask import centre_of_mass_xyz_px, extent_xyz_px
-from engine.kinds import masks, sense
+from engine.kernels.density_mask import density_mask
+from engine.kernels.mask import centre_of_mass_xyz_px, extent_xyz_px, inscribed_ball
+from engine.kinds import masks, sense, shares
 from engine.kinds.form import Form, Look, OptionalParticlesReference, OptionalVolumeReference, ProjectForm, reads
-from engine.kinds.mask_form import Mask, MaskReference
-from engine.step import Input, Named, Outputs, Step
+from engine.kinds.mask_form import FromMap, Mask, MaskReference
+from engine.step import Cost, Input, Named, Outputs, Share, Step
 
 
 class Data(Form):
@@ -46,6 +48,9 @@ class Project(ProjectForm):
         "(sphere, ellipsoid, cylinder, shell, membrane, tube, box) or is taken from_map"
     )
 
+
+DRAWING_BYTES, CUTTING_BYTES = 30, 54
+"""Held for a voxel of the box while a shape is drawn, or a map cut at a threshold: as was measured, and the mask so far."""
 
 ITEMS = {
     "mask": Named("volume", "the mask, 0 to 1"),
@@ -82,7 +87,29 @@ def unfold(project: Project) -> list[Step]:
     if data.particles:
         inputs["like"] = reads("particles", data.particles)
     settings = Made(box_px=data.box_px, pixel_size_A=data.pixel_size_A, mask=project.mask)
-    return [Step("mask", make, 1, settings, tuple(ITEMS), inputs)]
+    cost = Cost(whole=share_of(project.mask), box=data.box_px or "like")
+    return [Step("mask", make, 1, settings, tuple(ITEMS), inputs, cost=cost)]
+
+
+def share_of(mask: Mask) -> Callable[[int, float], Share]:
+    """Every part is drawn, or thresholded, or read, by one core."""
+    is_cut = isinstance(mask, str) or any(isinstance(part, FromMap) for part in masks.parts_of(mask))
+    n_parts = max(1, len(masks.parts_of(mask)))
+
+    def share(box_px: int, pixel_size_A: float) -> Share:
+        held_bytes = (CUTTING_BYTES if is_cut else DRAWING_BYTES) * box_px**3
+        return Share(once_seconds=n_parts * _part_s(is_cut) * box_px**3, shared_bytes=held_bytes)
+
+    return share
+
+
+@lru_cache(maxsize=2)
+def _part_s(is_cut: bool) -> float:
+    """Seconds for each voxel of a part, in a box beyond the processor's caches; what is measured of it included."""
+    box_px = 96 if is_cut else 192
+    ball = np.asarray(inscribed_ball(box_px))
+    action = partial(density_mask, ball, 0.5, 2.0, 3.0) if is_cut else partial(inscribed_ball, box_px)
+    return shares.seconds(lambda: (action(), measures(ball, 1.0)), budget_s=0.1) / box_px**3
 
 
 class Made(Form):

@@ -69,16 +69,15 @@ def build(mask: Mask | None, name: str, opened: Mapping[str, Any], box_px: int, 
     else:
         made = _combined(parts_of(mask), name, opened, box_px, pixel_size_A)
     if lack := _lack(made, box_px):
-        raise EngineError(f"{_called(name)} {lack} (move or enlarge it)")
+        named = f" {mask}" if isinstance(mask, str) else ""
+        raise EngineError(f"{_called(name)}{named} {lack} ({'give another' if named else 'move or enlarge it'})")
     return made
 
 
 def checked(volume: Volume, name: str, box_px: int) -> np.ndarray:
     """The loaded mask's voxels; an EngineError when size or values are not a mask's."""
     if volume.shape_zyx != (box_px,) * 3:
-        raise EngineError(
-            f"the mask {name} has shape {volume.shape_zyx} (zyx), the particles have {box_px} px (make it anew)"
-        )
+        raise EngineError(f"the mask {name} has shape {volume.shape_zyx} (zyx), the box has {box_px} px (make it anew)")
     if not np.isfinite(volume.data).all() or volume.data.min() < -1e-3 or volume.data.max() > 1 + 1e-3:
         raise EngineError(f"the mask {name} has values outside 0 … 1 (scale it, or make it anew)")
     return np.clip(volume.data, 0, 1).astype(np.float32)
@@ -154,6 +153,10 @@ def _refuse_useless(part: FromMap, sign: float, threshold: float, low: float, hi
     above, below = ("above", "below") if sign > 0 else ("below", "above")
     words = f"the threshold {sign * threshold:.4g} lies"
     after = " after its low-pass" if part.lowpass_A or part.lowpass_fpx else ""
+    if low == high:
+        raise EngineError(
+            f"{part.from_map} is {sign * low:.4g} everywhere{after}: no threshold parts it (give another map)"
+        )
     if threshold > high:
         raise EngineError(
             f"{words} {above} the {first} value of {part.from_map}, {sign * high:.4g}{after}: the mask is empty "
@@ -169,7 +172,7 @@ def _refuse_useless(part: FromMap, sign: float, threshold: float, low: float, hi
 def faults(mask: Mask | None, key: Key, look: Look, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
     """What is wrong with a mask, as far as the box and the pixel size are known (None: not yet; 0: the data have none)."""
     if isinstance(mask, str):
-        yield from sense.same_box(look.volume(mask), box_px, key)
+        yield from sense.same_box(look.volume(mask), box_px, key, "the box has")
         return
     parts = parts_of(mask)
     keys: list[Key] = [(*key, number) for number in range(len(parts))] if isinstance(mask, tuple) else [key]
@@ -204,6 +207,10 @@ def _part_faults(
     else:
         yield from mask_bounds.contradictions(part, key, pixel_size_A)
         yield from mask_bounds.centre_faults(part, key, box_px)
+    if box_px and _is_scaled((part,), pixel_size_A) and (edge_px := part.edge(pixel_size_A or 1.0)) > box_px / 2:
+        name = "edge_A" if part.edge_px is None else "edge_px"
+        what = f"an edge of {edge_px:.4g} px is wider than half the box of {box_px} px: nothing would be whole inside"
+        yield Fault((*key, name), what, "a few px will do")
 
 
 def _map_faults(part: FromMap, key: Key, look: Look, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:

@@ -13,7 +13,9 @@ from engine.kernels import average, quick
 from engine.kernels.fourier import spectrum_block
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.wedge import Wedge
+from engine.kinds import imposing
 from engine.kinds.averaging import is_usable, normalised_block, small_box_px, small_mask
+from engine.kinds.form import Helix
 from engine.step import Share, block_bytes
 
 SUMMING_BYTES = 45
@@ -24,6 +26,9 @@ AVERAGING_BYTES = 66
 
 TRANSFORMING_BYTES = 16
 """Held by each worker that transforms particles, for a voxel of their box."""
+
+LARGEST_TURNED_PX = 96
+"""Boxes up to which the turning of a map is measured itself."""
 
 WEDGE = Wedge(1, (-60.0, 60.0))
 ROTATION = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
@@ -53,6 +58,16 @@ def averaged_blocks(box_px: int, reach: int, read_bytes: int) -> Share:
     return Share(_averaging_blocks_s(box_px, reach), read_bytes, worker_bytes=worker_bytes, shared_bytes=shared_bytes)
 
 
+def symmetrised(box_px: int, name: str, helix: Helix | None, pixel_size_A: float) -> Share:
+    """A map gets its symmetry: as often as there are operators the box is moved, by one core."""
+    n_moves = imposing.n_operators(name, helix, box_px, pixel_size_A) - 1
+    if not n_moves:
+        return Share()
+    # most of a helix's moves take a part of the box out of it, half of the furthest on average
+    inside = 1.0 if helix is None else 1 - imposing.furthest_px(helix, box_px) / (2 * box_px)
+    return Share(once_seconds=n_moves * inside * _turning_s(box_px))
+
+
 def _noise(box_px: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
 
@@ -67,6 +82,14 @@ def _checking_s(box_px: int) -> float:
 def _transforming_s(box_px: int, reach: int) -> float:
     noise = _noise(box_px)
     return seconds(lambda: (spectrum_block(noise, reach), noise.var(dtype=np.float64)))
+
+
+@lru_cache(maxsize=32)
+def _turning_s(box_px: int) -> float:
+    """Seconds that one operator takes: told from a smaller box where the box is large."""
+    small_px = min(box_px, LARGEST_TURNED_PX)
+    noise, many = _noise(small_px), np.stack([ROTATION] * 4)
+    return seconds(lambda: quick.sum_of_moved(noise, many, np.zeros((4, 3)))) / 4 * (box_px / small_px) ** 3
 
 
 @lru_cache(maxsize=32)

@@ -71,7 +71,19 @@ def test_a_fresh_project_is_carried_whole_and_passes_check(tmp_path: Path) -> No
 def test_every_field_is_carried_or_named(tmp_path: Path) -> None:
     folder = made_up.project(tmp_path, ite_r2=2.0, odd_one_r2=5.0)
     made = import_dynamo(folder, tmp_path / "engine" / "pr_0.toml")
-    carried = {"data", "table", "template", "mask", "smask", "cores", "gpus", "dst", "name_project", *ROUND_KEYS}
+    carried = {
+        "data",
+        "table",
+        "template",
+        "mask",
+        "smask",
+        "fmask",
+        "cores",
+        "gpus",
+        "dst",
+        "name_project",
+        *ROUND_KEYS,
+    }
     named = {one.field for one in made.left}
     for entry in read_card(folder).entries:
         skipped = f"*_r{entry.round_number}" in named

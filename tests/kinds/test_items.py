@@ -24,7 +24,7 @@ halves = "parity"
 cone = { range_deg = 0 }
 azimuth = { range_deg = 0 }
 shifts = { limits_xyz_px = [1, 1, 1] }
-bandpass = { lowpass_fpx = 7 }
+bandpass = { lowpass_fpx = 7, adaptive = { criterion = 0.143, pushback_fpx = 1 } }
 """,
     "how_far": """\
 kind = "comparison"

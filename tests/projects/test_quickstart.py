@@ -19,10 +19,10 @@ KILLS = 20
 
 
 def smaller(folder):
-    """The quickstart with 24 particles, so that a step lasts about two seconds."""
+    """The quickstart's one alignment with 24 particles, so that a step lasts about two seconds."""
     folder.mkdir()
-    for path in (PROJECTS / "quickstart").glob("*.toml"):
-        shutil.copy(path, folder)
+    for name in ("phantom", "pr_1", "truth"):
+        shutil.copy(PROJECTS / "quickstart" / f"{name}.toml", folder)
     phantom = folder / "phantom.toml"
     phantom.write_text(phantom.read_text().replace("= 120", "= 24", 1))
     assert "= 24" in phantom.read_text()
@@ -81,5 +81,14 @@ def test_kill_9_at_twenty_random_moments_costs_nothing_but_time(tmp_path):
 
 def test_a_finished_campaign_has_nothing_to_do(quickstart):
     outcomes = engine.run([quickstart / "projects" / "quickstart"])
-    assert [len(outcome.stored) for outcome in outcomes] == [0, 0, 0]
-    assert [len(outcome.kept) for outcome in outcomes] == [1, 5, 1]
+    assert [len(outcome.stored) for outcome in outcomes] == [0, 0, 0, 0, 0]
+    assert [len(outcome.kept) for outcome in outcomes] == [1, 5, 10, 1, 1]
+
+
+def test_the_halves_end_where_both_agree(quickstart):
+    """Random phases do not agree, the two resolutions are those of 60 particles each: 10 to 13 A in these 120."""
+    told = engine.query(f"{quickstart}/projects/quickstart/post_1:summary").value
+    assert told["mask"] == "used"
+    assert abs(told["FSC of random phases at the resolution"]) < 0.1
+    assert 9 < told["final resolution (A)"] <= told["resolution at FSC 0.143, unmasked (A)"] < 14
+    assert told["B-factor (A2)"] < 0

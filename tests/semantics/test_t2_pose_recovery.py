@@ -20,7 +20,9 @@ DYNAMOS = {  # cr 360 cs 30 ir 360 is 30 rf 5, every rotation of every level
 
 
 @pytest.mark.parametrize(
-    "search", [DYNAMOS, {**DYNAMOS, "search": "fast"}, {"search": "global"}], ids=["grid", "fast", "global"]
+    "search",
+    [DYNAMOS, {**DYNAMOS, "search": "fast"}, {"search": "global", "refine": {"levels": 5}}],
+    ids=["grid", "fast", "global"],
 )
 def test_t2_known_poses_are_found_from_anywhere(search):
     phantom = memory.addresses("phantom", memory.run("phantom", PHANTOM)["phantom"])

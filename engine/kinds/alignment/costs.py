@@ -55,6 +55,8 @@ def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
         seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles, weighted)
         held = registration.held_bytes(box_px, *settings.bandpass.shells(box_px, known_A)) if is_laid_on else 0
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3 + held)
+        for _ in range(2 + is_laid_on + (again is not None)):  # the reference, the average, and what averages again
+            prepared += shares.symmetrised(box_px, settings.symmetry, settings.helix, known_A)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
             return shares.transformed(box_px, reach) + prepared + repeated(whole)

@@ -150,7 +150,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     return Step(
         name=f"{folder}ite_{iteration.number:04d}",
         function=iterate,
-        version=6,
+        version=7,
         # How many iterations the round has decides nothing about one of them, nor does how the next low-pass is found.
         settings=Iterate(
             round=settings.model_copy(update={"iterations": 1, "bandpass": adaptive.fixed(settings.bandpass)}),

@@ -30,14 +30,17 @@ def select_again(table: Table, rule: Select) -> Table:
 
 
 def _chosen(table: Table, rule: Select, name: str, column: str, entrants: np.ndarray, candidates: np.ndarray) -> Table:
-    """The table with the rule applied by a column to candidates, which are some of the entrants; the other entrants fall."""
+    """The table with the rule applied by a column to candidates, which are some of the entrants; the other entrants fall.
+
+    The deviation is that of a sample, over n - 1, as MATLAB's std and so Dynamo's.
+    """
     cc = table[column][candidates]
     n = len(cc)
     survives: dict[str, Callable[[], np.ndarray]] = {
         "all": lambda: np.ones(n, dtype=bool),
         "cc-above": lambda: cc >= rule.value,
         "cc-above-mean-times": lambda: cc >= rule.value * cc.mean(),
-        "cc-above-mean-plus-std": lambda: cc >= cc.mean() + rule.value * cc.std(),
+        "cc-above-mean-plus-std": lambda: cc >= cc.mean() + rule.value * (cc.std(ddof=1) if n > 1 else 0.0),
         "best-count": lambda: _rank(cc) < rule.value,
         "best-fraction": lambda: _rank(cc) < np.ceil(rule.value * n - 1e-9),
     }

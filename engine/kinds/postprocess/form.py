@@ -21,12 +21,15 @@ class Data(Form):
 
 
 class Automatic(Form):
-    """A mask around what is dense in the average of the halves; density must be bright (positive)."""
+    """A mask around what is dense in the average of the halves."""
 
     shape: Literal["automatic"]
     lowpass_A: float = Field(default=15.0, gt=0, description="The average is low-passed to this before, in A")
     threshold: float | None = Field(
         default=None, description="Density from which on the low-passed average is inside; omitted: by Otsu's method"
+    )
+    density: Literal["bright", "dark"] = Field(
+        default="bright", description="Whether density is bright (positive) or dark; with dark, lower values are inside"
     )
     extend_px: float = Field(default=3.0, ge=0, description="The mask grows by this in px")
     edge_px: float = Field(default=6.0, ge=0, description="Width in px of the raised-cosine edge, outside of that")
@@ -92,6 +95,11 @@ class Local(Form):
     )
     randomise_from_A: float = Field(default=25.0, gt=0, description="Phases are random from this resolution on, in A")
     lowest_A: float = Field(default=50.0, gt=0, description="Worst local resolution that is told, in A")
+
+
+def window_A(local: Local) -> tuple[float, float]:
+    """Radius and edge of a window in A."""
+    return local.radius_A or local.sampling_A / 2, local.edge_A or local.sampling_A
 
 
 class Directional(Form):

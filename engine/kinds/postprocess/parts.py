@@ -11,7 +11,7 @@ from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels.local_fsc import Cones, cut, directions, local_shell, overlap, window_of
 from engine.kernels.sharpen import randomised, resolved_A
-from engine.kinds.postprocess.form import Directional, Local
+from engine.kinds.postprocess.form import Directional, Local, window_A
 
 LEAST_WEIGHT = 1e-3
 """Sum of windows below which a voxel has no local resolution."""
@@ -28,7 +28,7 @@ def local_resolution(
     windows' 1 / resolution, averaged with their weights (RELION's way).
     """
     box_px = a.shape[-1]
-    radius_A, edge_A = form.radius_A or form.sampling_A / 2, form.edge_A or form.sampling_A
+    radius_A, edge_A = window_A(form)
     window = window_of(radius_A / pixel_size_A, edge_A / pixel_size_A)
     small_px = window.shape[-1]
     centres = grid(mask, form.sampling_A / pixel_size_A)

@@ -13,14 +13,17 @@ from engine.faults import EngineError
 from engine.kernels.mask import around, otsu_threshold
 from engine.kinds import masks, sense
 from engine.kinds.form import Form, reads
+from engine.kinds.postprocess.costs import share_of
 from engine.kinds.postprocess.curves import fsc_curves
 from engine.kinds.postprocess.form import Automatic, Directional, Fsc, Local, PostMask, Project, Sharpening
 from engine.kinds.postprocess.parts import by_direction, local_resolution
 from engine.kinds.postprocess.sharp import centred_lowpass, guinier_curve, sharp_map
 from engine.kinds.postprocess.telling import star_facts, stored_fsc, summarised
-from engine.step import Named, Outputs, Step
+from engine.step import Cost, Named, Outputs, Step
 
 ITEMS = {
+    "half1": Named("volume", "the first half map as it was read; RELION takes it by the name half1_unfil.mrc"),
+    "half2": Named("volume", "the second half map as it was read: half2_unfil.mrc"),
     "map": Named("volume", "the average of the halves, weighted, sharpened and low-passed"),
     "map_masked": Named("volume", "the same inside the mask"),
     "mask": Named("volume", "the mask of the FSC"),
@@ -54,7 +57,7 @@ def unfold(project: Project) -> list[Step]:
     data = project.data
     inputs = {"half1": reads("volume", data.half1), "half2": reads("volume", data.half2)}
     inputs |= masks.inputs({"mask": None if isinstance(project.mask, Automatic) else project.mask})
-    makes = ["map", "map_masked", "mask", "fsc", "guinier", "summary"]
+    makes = ["half1", "half2", "map", "map_masked", "mask", "fsc", "guinier", "summary"]
     makes += ["local_resolution"] if project.local else []
     makes += ["directional_fsc", "directions"] if project.directional else []
     settings = Processed(
@@ -68,7 +71,8 @@ def unfold(project: Project) -> list[Step]:
         directional=project.directional,
         seed=project.compute.seed,
     )
-    return [Step("postprocess", postprocess, 1, settings, tuple(makes), inputs)]
+    cost = Cost(whole=share_of(project), box="half1")
+    return [Step("postprocess", postprocess, 2, settings, tuple(makes), inputs, cost=cost)]
 
 
 def postprocess(settings: Processed, inputs: Mapping[str, Any], work: Work) -> Outputs:
@@ -79,12 +83,14 @@ def postprocess(settings: Processed, inputs: Mapping[str, Any], work: Work) -> O
     mask = mask_of(settings, 0.5 * (a + b), pixel_size_A, inputs)
     curves = fsc_curves(a, b, mask, settings.fsc, pixel_size_A, settings.seed)
     made = sharp_map(0.5 * (a + b), curves.used, settings.sharpening, pixel_size_A)
-    summary = summarised(curves, made, mask, pixel_size_A)
+    summary = summarised(curves, made, mask, settings.sharpening, pixel_size_A)
     guinier = guinier_curve(made, box_px, pixel_size_A)
     facts = {**summary, "box (px)": box_px, "pixel size (A)": pixel_size_A} | star_facts(
         settings.half1, settings.half2, settings.mask
     )
     outputs: dict[str, Any] = {
+        "half1": Volume(a, pixel_size_A),
+        "half2": Volume(b, pixel_size_A),
         "map": Volume(made.map, pixel_size_A),
         "map_masked": Volume(made.map * mask, pixel_size_A),
         "mask": Volume(mask, pixel_size_A),
@@ -122,8 +128,10 @@ def agreed(first: Volume, second: Volume, typed_A: float | None) -> tuple[int, f
         sizes = ", ".join(f"{size:g}" for size in sizes_A)
         raise EngineError(f"pixel sizes of {sizes} A contradict each other (resample, or mend the one that is wrong)")
     for name, half in (("half1", first), ("half2", second)):
-        if not np.isfinite(half.data).all() or not half.data.any():
-            raise EngineError(f"{name} is empty or holds voxels that are no numbers (make it anew)")
+        if not np.isfinite(half.data).all():
+            raise EngineError(f"{name} holds voxels that are no numbers (make it anew)")
+        if half.data.min() == half.data.max():
+            raise EngineError(f"{name} is {half.data.min():g} everywhere: it holds no map (make it anew)")
     if np.array_equal(first.data, second.data):
         raise EngineError("the half maps are the same map: an FSC of 1 says nothing (name the two halves)")
     return first.shape_zyx[-1], pixel_size_A
@@ -135,11 +143,14 @@ def mask_of(settings: Processed, average: np.ndarray, pixel_size_A: float, opene
     if not isinstance(mask, Automatic):
         return masks.build(mask, "mask", opened, box_px, pixel_size_A)
     smooth = centred_lowpass(average, mask.lowpass_A, 2.0, pixel_size_A)
-    threshold = otsu_threshold(smooth) if mask.threshold is None else mask.threshold
-    made = np.asarray(around(smooth, threshold, mask.extend_px, mask.edge_px))
+    sign = -1.0 if mask.density == "dark" else 1.0
+    bright = np.float32(sign) * smooth
+    threshold = otsu_threshold(bright) if mask.threshold is None else sign * mask.threshold
+    made = np.asarray(around(bright, threshold, mask.extend_px, mask.edge_px))
     if made.sum() < masks.SMALLEST_MASK:
         raise EngineError(
-            f"mask: at a threshold of {threshold:g} the automatic mask holds only {made.sum():.3g} voxels, and the densest "
-            f"voxel of the low-passed average has {smooth.max():.4g} (lower mask.threshold)"
+            f"mask: at a threshold of {sign * threshold:g} the automatic mask holds only {made.sum():.3g} voxels, and the "
+            f"densest voxel of the low-passed average has {sign * bright.max():.4g} "
+            f"({'lower' if sign > 0 else 'raise'} mask.threshold)"
         )
     return made

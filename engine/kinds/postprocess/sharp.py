@@ -47,9 +47,11 @@ def sharp_map(average: np.ndarray, curve: np.ndarray, form: Sharpening, pixel_si
         )
         fit = sharpen.guinier_fit(squares(box_px, pixel_size_A), weighted, used)
         if fit is None:
+            last = max(1, int(np.flatnonzero(weighted > sharpen.EMPTY)[-1]))
             raise EngineError(
-                f"sharpening: fewer than two shells finer than {form.fit_lowest_A:g} A have signal, so no B-factor can be "
-                "fitted (raise fit_lowest_A, or give b_factor_A2)"
+                f"sharpening: the FSC ends at {box_px * pixel_size_A / last:.4g} A, so fewer than two shells finer than "
+                f"fit_lowest_A = {form.fit_lowest_A:g} A have signal, and no B-factor can be fitted (raise fit_lowest_A, "
+                "or give b_factor_A2)"
             )
     b_factor_A2 = fit.b_factor_A2 if fit else float(form.b_factor_A2 or 0.0)
     half = sharpen.sharpened(half, b_factor_A2, pixel_size_A)
@@ -60,6 +62,8 @@ def sharp_map(average: np.ndarray, curve: np.ndarray, form: Sharpening, pixel_si
             "(look at the halves and the mask, or give sharpening.lowpass_A)"
         )
     made = centred_lowpass(from_spectrum(half, box_px), lowpass_A, form.lowpass_edge_fpx, pixel_size_A)
+    if not np.isfinite(made).all():
+        raise EngineError(f"sharpening: a B-factor of {b_factor_A2:g} A2 leaves no numbers (give a smaller one)")
     return Sharp(made, b_factor_A2, fit, lowpass_A, original, weighted, sharpen.log_amplitudes(half))
 
 

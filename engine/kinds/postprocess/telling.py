@@ -11,8 +11,11 @@ from engine.address import is_address
 from engine.data import Curve
 from engine.kernels import sharpen
 from engine.kinds.postprocess.curves import Curves
-from engine.kinds.postprocess.form import PostMask
+from engine.kinds.postprocess.form import PostMask, Sharpening
 from engine.kinds.postprocess.sharp import Sharp
+
+HIGH_RANDOM_FSC = 0.1
+"""FSC of random phases at the resolution above which RELION warns of the mask."""
 
 
 def mask_share(mask: np.ndarray) -> float:
@@ -20,7 +23,7 @@ def mask_share(mask: np.ndarray) -> float:
     return float((mask > 0.5).mean()) or 1 / mask.size
 
 
-def summarised(curves: Curves, made: Sharp, mask: np.ndarray, pixel_size_A: float) -> dict[str, Any]:
+def summarised(curves: Curves, made: Sharp, mask: np.ndarray, form: Sharpening, pixel_size_A: float) -> dict[str, Any]:
     """Resolutions, B-factor, and what became of the mask."""
     box_px = mask.shape[-1]
     summary: dict[str, Any] = {}
@@ -33,19 +36,39 @@ def summarised(curves: Curves, made: Sharp, mask: np.ndarray, pixel_size_A: floa
     from_A = box_px * pixel_size_A / curves.random_from
     summary["phases random from (A)"] = from_A if has_random else "nowhere: the unmasked FSC stays high"
     at = sharpen.first_below(curves.used, 0.143) - 1
+    random = float(curves.random[at]) if has_random else 0.0
     if has_random:
-        summary["FSC of random phases at the resolution"] = float(curves.random[at])
+        summary["FSC of random phases at the resolution"] = random
     summary["share of the box inside the mask"] = mask_share(mask)
-    if not curves.mask_made_worse:
-        summary["mask"] = "used"
-    elif curves.used is curves.unmasked:
-        summary["mask"] = "discarded: the FSC is better without it"
-    else:
-        summary["mask"] = "kept, though the FSC is better without it"
+    summary["mask"] = fate_of_mask(curves, random, mask_share(mask))
     summary["B-factor (A2)"] = made.b_factor_A2
-    summary["B-factor is"] = "fitted" if made.fit else "given"
+    summary["B-factor is"] = origin_of_b_factor(made, form, told(curves.used, 0.143, box_px, pixel_size_A))
     summary["low-pass (A)"] = made.lowpass_A
     return summary
+
+
+def fate_of_mask(curves: Curves, random: float, share: float) -> str:
+    """Whether the mask was used, and what speaks against it; random is the FSC of random phases at the resolution."""
+    fate = "used"
+    if curves.mask_made_worse:
+        is_discarded = curves.used is curves.unmasked
+        fate = f"{'discarded:' if is_discarded else 'kept, though'} the FSC is better without it"
+    if share > 0.5:
+        return f'{fate}; it holds most of the box (automatic, and density is dark? then mask.density = "dark")'
+    if random > HIGH_RANDOM_FSC:
+        return f"{fate}; random phases agree inside it (it is too tight, or its edge too sharp)"
+    return fate
+
+
+def origin_of_b_factor(made: Sharp, form: Sharpening, resolution_A: float | str) -> str:
+    """Where the B-factor comes from, and what speaks against it."""
+    if made.fit is None:
+        return "given"
+    if isinstance(resolution_A, str) or resolution_A >= form.fit_lowest_A:
+        return "fitted, but to shells beyond the resolution: raise sharpening.fit_lowest_A, or give b_factor_A2"
+    if made.b_factor_A2 > 0:
+        return "fitted, but above 0: it blurs; look at the Guinier plot"
+    return "fitted"
 
 
 def told(curve: np.ndarray, threshold: float, box_px: int, pixel_size_A: float) -> float | str:
