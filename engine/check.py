@@ -13,12 +13,12 @@ from engine.faults import EngineError, Fault, Key
 from engine.kinds import KINDS
 from engine.kinds.form import references
 from engine.look import FileLook
-from engine.plan import locate
+from engine.plan import locate, one_of
 from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
 from engine.store import Store
 
-_TABLES = {"table", "starting_table", "truth", "dropped"}
+_TABLES = {"table", "poses", "starting_table", "truth", "dropped"}
 _NO_INPUTS = {"summary", "fsc", "errors", "fourier_weight", "guinier", "directional_fsc", "directions"}
 _A = {"particles": "particles", "table": "a table", "volume": "a map"}
 
@@ -99,7 +99,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         return
     meant = locate(other, address)
     if len(meant) > 1:
-        yield Fault(key, f"{text} names {len(meant)} results, one is needed", "give one ite")
+        yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}")
     is_what = _what_of(address.item)
     if is_what != what:
         have = [item for item in other.items if _what_of(item) == what]
