@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
 from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, summed, summed_spectra, wedges
 from engine.kinds.form import Form, Round
 from engine.kinds.imposing import imposed
-from engine.step import Outputs
+from engine.step import Outputs, of_reference
 
 
 class Iterate(Form):
@@ -37,37 +38,65 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
     Particles are aligned by their coefficients out to the round's reach. Those between make the average too, wherever blocks
     pay: its shells end there. The last iteration's average is made from whole boxes. A second selection averages twice.
     """
-    particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
     reference: Volume = inputs["reference"]
-    origin: Table = inputs.get("origin", table)
-    mask: np.ndarray = inputs["mask"].data
-    pixel_size_A = reference.pixel_size_A
-    symmetric = imposed(reference.data, settings.round.symmetry, settings.round.helix, pixel_size_A)
+    here = given(settings, inputs, [table], reference.pixel_size_A, work)
+    aligned = here.aligned(table, inputs.get("origin", table), reference.data)
+    chosen, made = here.averaged(select(aligned, settings.round.select, settings.round.separation_px))
+    of_one = {of_reference(1, item): value for item, value in made.items()}
+    return {"table": chosen, **of_one, "summary": summary(chosen)}
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What an iteration works with, whatever the reference."""
+
+    settings: Iterate
+    particles: Particles
+    spectra: Spectra
+    mask: np.ndarray
+    fsc_mask: Volume
+    pixel_size_A: float
+    work: Work
+
+    def symmetric(self, reference: np.ndarray) -> np.ndarray:
+        """The reference with the round's symmetry imposed."""
+        return imposed(reference, self.settings.round.symmetry, self.settings.round.helix, self.pixel_size_A)
+
+    def aligned(self, table: Table, origin: Table, reference: np.ndarray) -> Table:
+        """The table with the poses and the cc that its rows find at a reference."""
+        symmetric, settings = self.symmetric(reference), self.settings.round
+        return align(self.spectra, table, origin, symmetric, self.mask, settings, self.pixel_size_A, self.work)
+
+    def averaged(self, chosen: Table) -> tuple[Table, dict[str, Any]]:
+        """The averages of the chosen rows and their FSC, by item; and the table, after a second selection where there is one."""
+        settings, sums = self.settings.round, self._sums(chosen)
+        if settings.select_again is not None:
+            of_survivors = self.symmetric(np.asarray(average.compensated(sums.all)))
+            chosen = rescored(
+                self.spectra, chosen, of_survivors, self.mask, settings, self.pixel_size_A, self.work
+            )
+            chosen = select_again(chosen, settings.select_again)
+            sums = self._sums(chosen)
+        made = averages(sums, self.pixel_size_A, settings.symmetry, settings.helix)
+        fsc = fsc_of_parts(sums, self.fsc_mask, "alternate particles aligned to one reference")
+        return chosen, {**made, "fsc": fsc}
+
+    def _sums(self, table: Table) -> Sums:
+        if self.settings.is_last or not pays(self.spectra.reach, self.particles.box_px):
+            return summed(self.particles, table, self.mask, self.work)
+        return summed_spectra(self.spectra, table, self.mask, self.work)
+
+
+def given(
+    settings: Iterate, inputs: Mapping[str, Any], tables: Sequence[Table], pixel_size_A: float, work: Work
+) -> Given:
+    """What the iteration's inputs are to the tables that it aligns."""
+    particles: Particles = inputs["particles"]
     reach = reach_fpx(settings.round.bandpass, particles.box_px, pixel_size_A)
-    taking_part = table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)]
-    spectra = spectra_of(particles, taking_part, inputs.get("spectra"), reach, work)
-    aligned = align(spectra, table, origin, symmetric, mask, settings.round, pixel_size_A, work)
-    chosen = select(aligned, settings.round.select, settings.round.separation_px)
-
-    def sums_of(table: Table) -> Sums:
-        if settings.is_last or not pays(reach, particles.box_px):
-            return summed(particles, table, mask, work)
-        return summed_spectra(spectra, table, mask, work)
-
-    sums = sums_of(chosen)
-    if settings.round.select_again is not None:
-        of_survivors = np.asarray(average.compensated(sums.all))
-        of_survivors = imposed(of_survivors, settings.round.symmetry, settings.round.helix, pixel_size_A)
-        chosen = rescored(spectra, chosen, of_survivors, mask, settings.round, pixel_size_A, work)
-        chosen = select_again(chosen, settings.round.select_again)
-        sums = sums_of(chosen)
-    return {
-        "table": chosen,
-        **averages(sums, pixel_size_A, settings.round.symmetry, settings.round.helix),
-        "refs/001/fsc": fsc_of_parts(sums, inputs["fsc_mask"], "alternate particles aligned to one reference"),
-        "summary": summary(chosen),
-    }
+    parts = [table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)] for table in tables]
+    spectra = spectra_of(particles, np.concatenate(parts), inputs.get("spectra"), reach, work)
+    return Given(settings, particles, spectra, inputs["mask"].data, inputs["fsc_mask"], pixel_size_A, work)
 
 
 def align(
