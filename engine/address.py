@@ -135,7 +135,11 @@ def _numbers(text: str, key: str, value: str) -> Numbers:
         return Numbers(first=int(first), last=None if last == "last" else int(last))
     if re.fullmatch(r"\[\s*\d+(\s*,\s*\d+)*\s*\]", value):
         return Numbers(listed=tuple(int(number) for number in re.findall(r"\d+", value)))
-    can = "a number, last, *, a range 0:last or a list [1,3]" if key == "ite" else "a number, *, a range 1:3 or a list [1,3]"
+    can = (
+        "a number, last, *, a range 0:last or a list [1,3]"
+        if key == "ite"
+        else "a number, *, a range 1:3 or a list [1,3]"
+    )
     raise EngineError(f"{text!r}: {key} is {can}, not {value!r}")
 
 

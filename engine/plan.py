@@ -207,7 +207,9 @@ def _of_reference(address: Address, makers: list[tuple[Step, str]]) -> list[tupl
     there = sorted({number for _, path in makers if (number := reference_of(path)) is not None})
     if address.ref is None:
         first = f"{of_reference(there[0])}/{address.item}" if there else ""
-        return [(step, path) for step, path in makers if path == (address.item if address.item in step.makes else first)]
+        return [
+            (step, path) for step, path in makers if path == (address.item if address.item in step.makes else first)
+        ]
     if not there:
         raise EngineError(f"{address}: {address.item} is not kept by reference (leave out ref)")
     wanted = address.ref.choose(there)

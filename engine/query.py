@@ -76,7 +76,9 @@ class Answer:
         if self.address.item == LOG:
             return list(self.events)
         if len(self.found) != 1:
-            raise ValueError(f"{self.address} has {len(self.found)} values, one per iteration and reference: use values")
+            raise ValueError(
+                f"{self.address} has {len(self.found)} values, one per iteration and reference: use values"
+            )
         return self.found[0].value
 
     @property
@@ -268,6 +270,7 @@ def _listing(project: Project, store: Store) -> Answer:
         holders = [step for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
         if holders:
             entries = store.listing(holders[-1].name)
-            newest = next(entry for entry in entries if entry.path.rsplit("/", 1)[-1] == item)
+            meant = [entry for entry in entries if entry.path.rsplit("/", 1)[-1] == item]
+            newest = next((entry for entry in meant if entry.path == item), meant[0])
             listed.append(Listed(item, meaning, newest.what, newest.shape, tuple(step.name for step in holders)))
     return Answer(project.name, listing=tuple(listed))

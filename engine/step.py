@@ -113,6 +113,16 @@ class Share:
             max(self.shared_bytes, other.shared_bytes),
         )
 
+    def __rmul__(self, times: int) -> Share:
+        """So many times the same, one after the other."""
+        return Share(
+            times * self.seconds,
+            times * self.read_bytes,
+            times * self.kept_bytes,
+            self.worker_bytes,
+            self.shared_bytes,
+        )
+
 
 def _no_share(facts: ParticleFacts) -> Share:
     return Share()

@@ -280,7 +280,7 @@ class Round(Form):
     )
     swap_references: bool = Field(
         default=False,
-        description="With several references: each particle goes, in each iteration, to the one with the highest cc. Dynamo: mra",
+        description="With several references: in each iteration a particle goes to the one with the highest cc. Dynamo: mra",
     )
     separation_px: float = Field(
         default=0.0,

@@ -10,7 +10,7 @@ from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import n_kept
 from engine.kinds.alignment.polish import STENCIL
-from engine.kinds.alignment.rounds import Iteration, has_cache
+from engine.kinds.alignment.rounds import Iteration, has_cache, is_classified
 from engine.kinds.alignment.spectra import cached_reach, reach_fpx
 from engine.kinds.alignment.timing import seconds_per_particle
 from engine.kinds.form import Round
@@ -18,8 +18,8 @@ from engine.step import Cost, Share, block_bytes
 
 
 def first_average(project: Project, box_px: int) -> Share:
-    """What the starting reference costs: the average of the table, where no template is given."""
-    return Share() if project.data.template else shares.averaged(box_px)
+    """What the starting references cost: the average of each table, where no template is given."""
+    return Share() if project.data.template else len(project.data.tables) * shares.averaged(box_px)
 
 
 def kept_reach(project: Project, box_px: int, pixel_size_A: float) -> int | None:
@@ -39,8 +39,10 @@ def transform_share(project: Project, facts: ParticleFacts) -> Share:
 
 
 def cost(project: Project, iteration: Iteration) -> Cost:
-    """What an iteration does for each particle."""
-    settings = iteration.settings
+    """What an iteration does for each particle. Of several tables each is reckoned to hold all particles."""
+    settings, n_references = iteration.settings, project.data.n_references
+    n_averages = 1 if is_classified(project, iteration.number) else n_references
+    n_searches = n_references if settings.swap_references else n_averages
     plan, again = search_plan(settings), settings.select_again
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
@@ -51,21 +53,23 @@ def cost(project: Project, iteration: Iteration) -> Cost:
     def share(facts: ParticleFacts) -> Share:
         box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
-        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles)
+        seconds = n_searches * seconds_per_particle(settings, box_px, known_A, facts.n_particles)
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
         if kept is None or kept < reach:
-            whole = shares.averaged(box_px)
-            return shares.transformed(box_px, reach) + prepared + (whole if again is None else whole + whole)
+            whole = n_averages * shares.averaged(box_px)
+            transformed = n_searches * shares.transformed(box_px, reach)
+            return transformed + prepared + (whole if again is None else whole + whole)
         n_bytes = block_bytes(kept)
-        aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
+        aligned = prepared + Share(read_bytes=n_searches * n_bytes, worker_bytes=3 * n_bytes)
         in_blocks = shares.averaged_blocks(box_px, reach, n_bytes)
-        summing = shares.averaged(box_px) if iteration.is_last_of_round else in_blocks
+        summing = n_averages * (shares.averaged(box_px) if iteration.is_last_of_round else in_blocks)
         return aligned + (summing if again is None else summing + summing)
 
     def words(facts: ParticleFacts) -> str:
-        return search_in_words(iteration.round_number, settings, facts, known_pixel_size_A(project, facts))
+        text = search_in_words(iteration.round_number, settings, facts, known_pixel_size_A(project, facts))
+        return f"{text} and reference, of {n_references}" if n_references > 1 else text
 
-    return Cost(rotations, share, words=words)
+    return Cost(n_searches * rotations, share, words=words)
 
 
 def known_pixel_size_A(project: Project, facts: ParticleFacts) -> float:

@@ -38,8 +38,8 @@ class Data(Form):
         default=None,
         ge=2,
         le=999,
-        description="Number of references; omitted: that of the templates, or 1. With one table and no template the particles are "
-        "dealt to them at random, by compute.seed. Dynamo: nref",
+        description="Number of references; omitted: that of the templates, or 1. With one table and no template the "
+        "particles are dealt to them at random, by compute.seed. Dynamo: nref",
     )
     pixel_size_A: float | None = Field(
         default=None, gt=0, description="Pixel size in A; omitted: the particles'. Dynamo: apix"

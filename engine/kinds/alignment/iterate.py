@@ -69,13 +69,11 @@ class Given:
         return align(self.spectra, table, origin, symmetric, self.mask, settings, self.pixel_size_A, self.work)
 
     def averaged(self, chosen: Table) -> tuple[Table, dict[str, Any]]:
-        """The averages of the chosen rows and their FSC, by item; and the table, after a second selection where there is one."""
+        """The table, after a second selection where there is one; the averages of its chosen rows and their FSC, by item."""
         settings, sums = self.settings.round, self._sums(chosen)
         if settings.select_again is not None:
             of_survivors = self.symmetric(np.asarray(average.compensated(sums.all)))
-            chosen = rescored(
-                self.spectra, chosen, of_survivors, self.mask, settings, self.pixel_size_A, self.work
-            )
+            chosen = rescored(self.spectra, chosen, of_survivors, self.mask, settings, self.pixel_size_A, self.work)
             chosen = select_again(chosen, settings.select_again)
             sums = self._sums(chosen)
         made = averages(sums, self.pixel_size_A, settings.symmetry, settings.helix)

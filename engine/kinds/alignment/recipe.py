@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from engine.kinds import masks, shares
-from engine.kinds.alignment import costs
+from engine.kinds.alignment import costs, several_recipe
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import Iterate, iterate
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.rounds import Iteration, has_cache, planned
+from engine.kinds.alignment.several_recipe import AVERAGE_ITEMS, table_inputs
 from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.form import Round, reads
-from engine.step import Cost, Input, Step, StepItem, What
+from engine.step import Cost, Input, Step, StepItem, What, of_reference
 
 ITEMS = {
     "average": "the average of an iteration",
@@ -21,18 +22,19 @@ ITEMS = {
     "average_raw": "the plain mean of the turned-back particles",
     "fourier_weight": "number of particles that contributed to each Fourier voxel",
     "fsc": "FSC: between the half-sets, or between alternate particles of one reference",
-    "table": "poses after the iteration",
+    "table": "poses after the iteration; of a reference: of its particles",
+    "poses": "of a reference: poses and cc of all particles that may belong to it",
     "starting_table": "poses before the first iteration",
     "starting_reference": "reference that the first iteration started from",
     "mask": "the alignment mask",
     "fsc_mask": "the mask of the FSC",
+    "classification_mask": "the mask under which particles choose among references",
     "summary": "numbers of the iteration",
 }
 
-STARTS = ("table", "starting_table", "refs/001/average", "refs/001/starting_reference", "summary")
-AVERAGES = tuple(
-    f"refs/001/{item}" for item in ("average", "average_symmetrized", "average_raw", "fourier_weight", "fsc")
-)
+AVERAGE = of_reference(1, "average")
+STARTS = ("table", "starting_table", AVERAGE, of_reference(1, "starting_reference"), "summary")
+AVERAGES = tuple(of_reference(1, item) for item in AVERAGE_ITEMS)
 
 
 def unfold(project: Project) -> list[Step]:
@@ -40,9 +42,10 @@ def unfold(project: Project) -> list[Step]:
 
     Where there are several iterations, the particles' spectra are kept for them between.
     """
-    steps = [start_step(project)]
-    if has_cache(project):
-        steps.append(spectra_step(project))
+    kept = [spectra_step(project)] if has_cache(project) else []
+    if project.data.n_references > 1:
+        return several_recipe.steps(project, kept)
+    steps = [start_step(project), *kept]
     if project.data.halves == "none":
         return steps + iterations(project, "none")
     odd, even = half_steps(project, "odd"), half_steps(project, "even")
@@ -56,9 +59,9 @@ def unfold(project: Project) -> list[Step]:
 def start_step(project: Project) -> Step:
     """The first step of the whole project."""
     data = project.data
-    inputs = {"particles": reads("particles", data.particles), "table": reads("table", data.table)}
+    inputs = {"particles": reads("particles", data.particles), **table_inputs(project)}
     if data.template:
-        inputs["template"] = reads("volume", data.template)
+        inputs["template"] = reads("volume", data.templates[0])
     inputs |= masks.inputs(
         {"alignment": project.masks.alignment, "fsc": project.masks.fsc, "fourier": project.masks.fourier}
     )
@@ -83,7 +86,7 @@ def spectra_step(project: Project) -> Step:
         version=1,
         settings=Transform(pixel_size_A=project.data.pixel_size_A, bandpasses=bandpasses),
         makes=("spectra",),
-        inputs={"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)},
+        inputs={"particles": reads("particles", project.data.particles), **table_inputs(project)},
         cost=Cost(share=lambda facts: costs.transform_share(project, facts)),
         scratch=True,
     )
@@ -101,7 +104,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
         inputs={
             "particles": reads("particles", project.data.particles),
             "table": _made("table", "ite_0000", "table"),
-            "reference": _made("volume", "ite_0000", "refs/001/average"),
+            "reference": _made("volume", "ite_0000", AVERAGE),
             "mask": _made("volume", "ite_0000", "mask"),
         },
         labels={"ite": 0, "half": half},
@@ -123,7 +126,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     inputs = {
         "particles": reads("particles", project.data.particles),
         "table": _made("table", before, "table"),
-        "reference": _made("volume", before, "refs/001/average"),
+        "reference": _made("volume", before, AVERAGE),
         "mask": _made("volume", "ite_0000", "mask"),
         "fsc_mask": _made("volume", "ite_0000", "fsc_mask"),
     }
@@ -155,9 +158,9 @@ def join_step(number: int, settings: Round) -> Step:
     for half in ("odd", "even"):
         of_half = f"half_{half}/ite_{number:04d}"
         inputs[f"{half}_table"] = _made("table", of_half, "table")
-        inputs[f"{half}_average"] = _made("volume", of_half, "refs/001/average")
-        inputs[f"{half}_raw"] = _made("volume", of_half, "refs/001/average_raw")
-        inputs[f"{half}_weight"] = _made("array", of_half, "refs/001/fourier_weight")
+        inputs[f"{half}_average"] = _made("volume", of_half, AVERAGE)
+        inputs[f"{half}_raw"] = _made("volume", of_half, of_reference(1, "average_raw"))
+        inputs[f"{half}_weight"] = _made("array", of_half, of_reference(1, "fourier_weight"))
     return Step(
         name=f"ite_{number:04d}",
         function=join,

@@ -1,7 +1,7 @@
 """How stable classes are: the agreement of two assignments of the same particles.
 
-Classes that were started at random and hold nothing but noise still come out different from each other; what gives them away is
-that particles go on changing between them.
+Classes that go on changing are none. The reverse does not hold: each particle is part of its own class average, and stays with
+it even where all are noise. Classes are believed when runs that were dealt from different seeds come to the same ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 def adjusted_rand_index(first: np.ndarray, second: np.ndarray) -> float:
     """The agreement of two labellings of n things, freed of chance: 1 the same, about 0 unrelated, down to -1.
 
-    Hubert & Arabie, J. Classif. 2 (1985), eq. 5. Names of the labels do not count. Counted in whole numbers, so that it is exact.
+    Hubert & Arabie, J. Classif. 2 (1985), eq. 5. Names of the labels do not count. Counted in whole numbers: it is exact.
     Two labellings that leave nothing to chance (all in one class, or each alone, in both) agree: 1.
     """
     if len(first) != len(second):
