@@ -58,9 +58,9 @@ def test_what_is_dealt_is_even_and_goes_by_the_tags_and_the_seed():
         classes.dealt(table, 16, seed=1)
 
 
-def chosen(tables, **settings):
+def chosen(tables, is_classified=True, **settings):
     here = SimpleNamespace(settings=SimpleNamespace(round=Round(bandpass={"lowpass_fpx": 8}, **settings)))
-    return selected(here, tables)
+    return selected(here, tables, is_classified)
 
 
 def test_the_rule_is_applied_to_each_reference_alone():
@@ -86,6 +86,10 @@ def test_neighbours_are_told_apart_across_references():
     first, second = chosen(tables, separation_px=5.0)
     np.testing.assert_array_equal(classes.members(first, 1)["averaged"], [0, 1])
     np.testing.assert_array_equal(classes.members(second, 2)["averaged"], [1, 1])
+    for number, table in enumerate(chosen(tables, is_classified=False, separation_px=5.0), start=1):
+        assert classes.members(table, number)[
+            "averaged"
+        ].all()  # references that do not compete have no neighbours in common
 
 
 def test_a_reference_that_loses_its_last_particle_to_a_neighbour_is_out():

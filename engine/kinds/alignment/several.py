@@ -40,7 +40,7 @@ def iterate_several(settings: IterateSeveral, inputs: Mapping[str, Any], work: W
     here = given(settings, inputs, before, references[0].pixel_size_A, work)
     contest = Contest(here, before, [inputs.get(f"origin_{n}", before[n - 1]) for n in numbers], references)
     tables = contest.swapped(inputs.get("classification_mask")) if settings.round.swap_references else contest.apart()
-    tables = selected(here, tables)
+    tables = selected(here, tables, settings.is_classified)
     if not surviving(tables):
         raise EngineError("no reference has a particle left to average (loosen the rule of select)")
     made: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def iterate_several(settings: IterateSeveral, inputs: Mapping[str, Any], work: W
         made["table"] = joined(tables)
         made |= {of_reference(number, "poses"): table for number, table in enumerate(tables, start=1)}
     made |= {of_reference(number, "table"): members(table, number) for number, table in enumerate(tables, start=1)}
-    return {**made, "summary": {**summary(joined(tables)), **told(before, tables)}}
+    return {**made, "summary": {**summary(joined(tables)), **told(before, tables, settings.is_classified)}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,19 +108,18 @@ class Contest:
         return scores(self.here.spectra, table, rows, symmetric, mask, settings, pixel_size_A, work)
 
 
-def selected(here: Given, tables: Sequence[Table]) -> list[Table]:
+def selected(here: Given, tables: Sequence[Table], is_classified: bool) -> list[Table]:
     """The candidates with averaged for the members of each reference that survive the round's rule, applied to each alone.
 
     Particles are told apart from their neighbours in all references together, once none belongs to two of them.
     """
     settings = here.settings.round
     whole = joined(tables)
-    has_competed = have_competed(tables)
-    out = whole.tags[crowded(whole, settings.separation_px)] if has_competed else np.zeros(0)
+    out = whole.tags[crowded(whole, settings.separation_px)] if is_classified else np.zeros(0)
     made = []
     for number, table in enumerate(tables, start=1):
         mine = members(table, number)
-        is_out = np.isin(mine.tags, out) if has_competed else crowded(mine, settings.separation_px)
+        is_out = np.isin(mine.tags, out) if is_classified else crowded(mine, settings.separation_px)
         is_aligned = mine["aligned"] == 1
         if (is_aligned & ~is_out).any():
             try:
@@ -147,14 +146,15 @@ def left_empty(here: Given, reference: Volume) -> dict[str, Any]:
     }
 
 
-def told(before: Sequence[Table], tables: Sequence[Table]) -> dict[str, Any]:
+def told(before: Sequence[Table], tables: Sequence[Table], is_classified: bool) -> dict[str, Any]:
     """How many particles each reference has, and how much of the classes of the iteration before is left in these."""
-    made: dict[str, Any] = {
+    made: dict[str, Any] = {"particles": len(np.unique(joined(tables).tags))}
+    made |= {
         f"particles of reference {number}": int((members(table, number)["averaged"] == 1).sum())
         for number, table in enumerate(tables, start=1)
     }
     made["surviving references"] = ", ".join(map(str, surviving(tables)))
-    if have_competed(before) and have_competed(tables):
+    if is_classified and have_competed(before):
         then, now = (joined(some) for some in (before, tables))
         rows = np.isin(now.tags, then.tags[then["aligned"] == 1]) & (now["aligned"] == 1)
         was = then["ref"][np.searchsorted(then.tags, now.tags[rows])]
