@@ -282,6 +282,11 @@ class Round(Form):
         default=False,
         description="With several references: in each iteration a particle goes to the one with the highest cc. Dynamo: mra",
     )
+    swap_by: Literal["whole", "other-half"] = Field(
+        default="whole",
+        description='By the cc with what. "whole": each reference, as Dynamo does; "other-half": that half of each average '
+        "which the particle is no part of, so that noise settles in no class",
+    )
     separation_px: float = Field(
         default=0.0,
         ge=0,

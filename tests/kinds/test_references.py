@@ -105,6 +105,41 @@ def test_stable_classes_prove_nothing_but_other_seeds_tell(dealt):
     assert adjusted_rand_index(*(made["ite_0007"]["table"]["ref"] for made in dealt)) > 0.8
 
 
+def test_noise_settles_in_no_class_when_particles_choose_by_the_other_half():
+    """By whole averages few particles of two conformations stand still where they were dealt; by halves they sort themselves."""
+    some = phantom(count=24, snr=0.3)
+    boxes = np.random.default_rng(5).normal(size=(24, 28, 28, 28)).astype(np.float32)
+    noise = {**some, "p:particles": ParticleArray(boxes, np.arange(1, 25), 4.0)}
+    known_poses = {"iterations": 8, "search": "grid", "refine": {"levels": 0}, "cone": {"range_deg": 0}}
+    known_poses |= {"azimuth": {"range_deg": 0}, "shifts": {"limits_xyz_px": [3, 3, 3]}}
+    index, right = {}, {}
+    for way in ("whole", "other-half"):
+        for name, given in (("noise", noise), ("conformations", some)):
+            known = {**given, "p:table": some["p:truth"]}
+            made = align(known, {**known_poses, "swap_by": way}, data={"references": 2})
+            history = [made[f"ite_{number:04d}"]["summary"]["adjusted Rand index"] for number in range(5, 9)]
+            index[name, way] = np.mean(history)
+            right[name, way] = right_share(made["ite_0008"]["table"], some)
+    assert index["noise", "whole"] == index["conformations", "whole"] == 1.0
+    assert right["conformations", "whole"] < 0.7
+    assert abs(index["noise", "other-half"]) < 0.3
+    assert index["conformations", "other-half"] > 0.9
+    assert right["conformations", "other-half"] >= 0.95
+
+
+def test_from_templates_the_first_choice_is_by_the_templates(few):
+    made = [align(few, {"iterations": 2, "swap_by": way}, data={"template": BOTH}) for way in ("whole", "other-half")]
+    plain, halves = made
+    assert halves["ite_0001"]["table"].equals(plain["ite_0001"]["table"])
+    assert (plain["ite_0002"]["refs/001/poses"]["cc2"] == 0).all()
+    poses = [halves["ite_0002"][of_reference(number, "poses")] for number in (1, 2)]
+    np.testing.assert_array_equal(poses[0]["ref"], 1 + np.argmax([table["cc2"] for table in poses], axis=0))
+    assert (
+        poses[0]["cc2"] < poses[0]["cc"]
+    ).mean() > 0.8  # a half average holds more noise, and none of the particle's own
+    assert right_share(halves["ite_0002"]["table"], few) >= 0.95
+
+
 def test_references_that_do_not_swap_are_projects_of_their_own(few):
     tables = {"even.tbl": few["p:table"].where(few["p:table"].tags % 2 == 0)}
     apart = {"iterations": 2, "swap_references": False, "select": {"rule": "best-fraction", "value": 0.8}}

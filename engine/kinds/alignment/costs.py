@@ -57,12 +57,16 @@ def cost(project: Project, iteration: Iteration) -> Cost:
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3)
         if kept is None or kept < reach:
             whole = n_averages * shares.averaged(box_px)
+            if settings.swap_by == "other-half" and settings.swap_references:
+                prepared = prepared + shares.averaged(box_px)
             transformed = n_searches * shares.transformed(box_px, reach)
             return transformed + prepared + (whole if again is None else whole + whole)
         n_bytes = block_bytes(kept)
         aligned = prepared + Share(read_bytes=n_searches * n_bytes, worker_bytes=3 * n_bytes)
         in_blocks = shares.averaged_blocks(box_px, reach, n_bytes)
         summing = n_averages * (shares.averaged(box_px) if iteration.is_last_of_round else in_blocks)
+        if settings.swap_by == "other-half" and settings.swap_references:
+            aligned = aligned + in_blocks
         return aligned + (summing if again is None else summing + summing)
 
     def words(facts: ParticleFacts) -> str:

@@ -70,18 +70,19 @@ class Given:
 
     def averaged(self, chosen: Table) -> tuple[Table, dict[str, Any]]:
         """The table, after a second selection where there is one; the averages of its chosen rows and their FSC, by item."""
-        settings, sums = self.settings.round, self._sums(chosen)
+        settings, sums = self.settings.round, self.sums(chosen, self.settings.is_last)
         if settings.select_again is not None:
             of_survivors = self.symmetric(np.asarray(average.compensated(sums.all)))
             chosen = rescored(self.spectra, chosen, of_survivors, self.mask, settings, self.pixel_size_A, self.work)
             chosen = select_again(chosen, settings.select_again)
-            sums = self._sums(chosen)
+            sums = self.sums(chosen, self.settings.is_last)
         made = averages(sums, self.pixel_size_A, settings.symmetry, settings.helix)
         fsc = fsc_of_parts(sums, self.fsc_mask, "alternate particles aligned to one reference")
         return chosen, {**made, "fsc": fsc}
 
-    def _sums(self, table: Table) -> Sums:
-        if self.settings.is_last or not pays(self.spectra.reach, self.particles.box_px):
+    def sums(self, table: Table, whole_boxes: bool) -> Sums:
+        """The sums of the table's rows, of whole boxes or, where they pay, of blocks."""
+        if whole_boxes or not pays(self.spectra.reach, self.particles.box_px):
             return summed(self.particles, table, self.mask, self.work)
         return summed_spectra(self.spectra, table, self.mask, self.work)
 

@@ -11,6 +11,10 @@ from engine.kinds.alignment.form import Project
 
 def faults(project: Project) -> Iterator[Fault]:
     """Lists of unequal length, a number that is not theirs, and settings that several references need or cannot have."""
+    for number, settings in enumerate(project.rounds):
+        if settings.swap_by != "whole" and not settings.swap_references:
+            key = ("rounds", number, "swap_by")
+            yield Fault(key, "nothing is swapped in this round", "swap_references = true, or remove it")
     found = list(_numbers(project))
     yield from found
     if not found:

@@ -11,7 +11,7 @@ import numpy as np
 from engine.data import Curve, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
-from engine.kinds.alignment.again import scores
+from engine.kinds.alignment.choosing import first_halves, with_other_half, with_whole
 from engine.kinds.alignment.classes import agreed, assigned, have_competed, joined, members, surviving, with_members
 from engine.kinds.alignment.iterate import Given, Iterate, given, summary
 from engine.kinds.alignment.select import crowded, select_uncrowded
@@ -21,10 +21,15 @@ from engine.step import Outputs, of_reference
 
 
 class IterateSeveral(Iterate):
-    """What an iteration of several references needs to know. is_classified: from here on no particle belongs to two of them."""
+    """What an iteration of several references needs to know.
+
+    is_classified: from here on no particle belongs to two of them. others_half: particles choose by half averages that they
+    are no part of.
+    """
 
     n_references: int
     is_classified: bool
+    others_half: bool
 
 
 def iterate_several(settings: IterateSeveral, inputs: Mapping[str, Any], work: Work) -> Outputs:
@@ -39,7 +44,10 @@ def iterate_several(settings: IterateSeveral, inputs: Mapping[str, Any], work: W
     references: list[Volume] = [inputs[f"reference_{number}"] for number in numbers]
     here = given(settings, inputs, before, references[0].pixel_size_A, work)
     contest = Contest(here, before, [inputs.get(f"origin_{n}", before[n - 1]) for n in numbers], references)
-    tables = contest.swapped(inputs.get("classification_mask")) if settings.round.swap_references else contest.apart()
+    if settings.round.swap_references:
+        tables = contest.swapped(inputs.get("classification_mask"), settings.others_half)
+    else:
+        tables = contest.apart()
     tables = selected(here, tables, settings.is_classified)
     if not surviving(tables):
         raise EngineError("no reference has a particle left to average (loosen the rule of select)")
@@ -77,15 +85,25 @@ class Contest:
             found.append(table if is_out else with_members(table, number, self._aligned(number, mine, alone)))
         return found
 
-    def swapped(self, mask: Volume | None) -> list[Table]:
-        """The candidates after all references have aligned all of them, and each particle has chosen."""
+    def swapped(self, mask: Volume | None, others_half: bool) -> list[Table]:
+        """The candidates after all references have aligned all of them, and each particle has chosen.
+
+        mask: that of the classification; others_half: by the half averages that the particle is no part of. Whatever is not
+        the cc of the alignment stands in cc2.
+        """
+        first = first_halves(self.tables) if others_half else np.zeros(0)
         found, heights = list(self.tables), [np.full(len(table), -np.inf) for table in self.tables]
         for number in surviving(self.tables):
             table = self._aligned(number, self.tables[number - 1], self.tables)
             rows = np.flatnonzero(table["aligned"] == 1)
             height = table["cc"][rows]
-            if mask is not None:
-                height = self._under(mask.data, table, rows, self.references[number - 1])
+            if mask is not None or others_half:
+                under = self.here.mask if mask is None else mask.data
+                mine, reference = members(self.tables[number - 1], number), self.references[number - 1].data
+                if others_half:
+                    height = with_other_half(self.here, table, rows, mine, first, under)
+                else:
+                    height = with_whole(self.here, table, rows, reference, under)
                 cc2 = np.zeros(len(table))
                 cc2[rows] = height
                 table = table.with_columns(cc2=cc2)
@@ -100,12 +118,6 @@ class Contest:
         counted = replace(work, progress=lambda further, _: work.progress(done + further, total))
         reference = self.references[number - 1].data
         return replace(self.here, work=counted).aligned(table, self.origins[number - 1], reference)
-
-    def _under(self, mask: np.ndarray, table: Table, rows: np.ndarray, reference: Volume) -> np.ndarray:
-        """The exact cc of the rows under another mask."""
-        symmetric, settings = self.here.symmetric(reference.data), self.here.settings.round
-        pixel_size_A, work = self.here.pixel_size_A, self.here.work
-        return scores(self.here.spectra, table, rows, symmetric, mask, settings, pixel_size_A, work)
 
 
 def selected(here: Given, tables: Sequence[Table], is_classified: bool) -> list[Table]:

@@ -76,6 +76,8 @@ def iteration_step(project: Project, iteration: Iteration) -> Step:
             is_last=iteration.is_last_of_round,
             n_references=data.n_references,
             is_classified=classified,
+            # Templates are no averages of these particles.
+            others_half=settings.swap_by == "other-half" and (iteration.number > 1 or not data.templates),
         ),
         makes=(
             *of_all(project, ("table", *(("poses",) if classified else ()), *AVERAGE_ITEMS)),
