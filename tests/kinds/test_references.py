@@ -106,7 +106,7 @@ def test_stable_classes_prove_nothing_but_other_seeds_tell(dealt):
 
 
 def test_noise_settles_in_no_class_when_particles_choose_by_the_other_half():
-    """By whole averages few particles of two conformations stand still where they were dealt; by halves they sort themselves."""
+    """By whole averages few particles of two conformations stay where they were dealt; by halves they sort themselves."""
     some = phantom(count=24, snr=0.3)
     boxes = np.random.default_rng(5).normal(size=(24, 28, 28, 28)).astype(np.float32)
     noise = {**some, "p:particles": ParticleArray(boxes, np.arange(1, 25), 4.0)}
