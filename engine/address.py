@@ -40,8 +40,8 @@ _RANGE = re.compile(r"(\d+):(\d+|last)")
 
 
 @dataclass(frozen=True)
-class Iterations:
-    """Which iterations are meant: numbers, a range, the last complete one, or all."""
+class Numbers:
+    """Which iterations or references are meant: numbers, a range, the last complete one, or all."""
 
     first: int | None = None
     last: int | None = None
@@ -58,18 +58,21 @@ class Iterations:
         return [number for number in complete if low <= number <= high]
 
 
-LAST = Iterations()
-ALL = Iterations(first=0)
+LAST = Numbers()
+ALL = Numbers(first=0)
 
 
 @dataclass(frozen=True)
 class Address:
-    """A result by name. project may hold folders (`projects/hiv1/pr_1`) only when a person typed it in a shell."""
+    """A result by name. project may hold folders (`projects/hiv1/pr_1`) only when a person typed it in a shell.
+
+    Without ref the result of all references is meant where there is one, else that of the first.
+    """
 
     project: str
     item: str
-    ite: Iterations = field(default=LAST)
-    ref: int | None = None
+    ite: Numbers = field(default=LAST)
+    ref: Numbers | None = None
     half: Half | None = None
     tag: int | None = None
     text: str = field(default="", compare=False)
@@ -115,9 +118,9 @@ def _split(rest: str) -> list[str]:
     return [part.replace("\0", ":") for part in marked.split(":") if part]
 
 
-def _value(text: str, key: str, value: str) -> Iterations | int | str:
-    if key == "ite":
-        return _iterations(text, value)
+def _value(text: str, key: str, value: str) -> Numbers | int | str:
+    if key in ("ite", "ref"):
+        return _numbers(text, key, value)
     if key == "half":
         if value not in ("even", "odd"):
             raise EngineError(f"{text!r}: half is even or odd, not {value!r}")
@@ -127,19 +130,24 @@ def _value(text: str, key: str, value: str) -> Iterations | int | str:
     return int(value)
 
 
-def _iterations(text: str, value: str) -> Iterations:
-    if value == "last":
+def _numbers(text: str, key: str, value: str) -> Numbers:
+    if value == "last" and key == "ite":
         return LAST
     if value in ("*", "all"):
         return ALL
     if value.isdigit():
-        return Iterations(listed=(int(value),))
+        return Numbers(listed=(int(value),))
     if match := _RANGE.fullmatch(value):
         first, last = match.groups()
-        return Iterations(first=int(first), last=None if last == "last" else int(last))
+        return Numbers(first=int(first), last=None if last == "last" else int(last))
     if re.fullmatch(r"\[\s*\d+(\s*,\s*\d+)*\s*\]", value):
-        return Iterations(listed=tuple(int(number) for number in re.findall(r"\d+", value)))
-    raise EngineError(f"{text!r}: ite is a number, last, *, a range 0:last or a list [1,3], not {value!r}")
+        return Numbers(listed=tuple(int(number) for number in re.findall(r"\d+", value)))
+    can = (
+        "a number, last, *, a range 0:last or a list [1,3]"
+        if key == "ite"
+        else "a number, *, a range 1:3 or a list [1,3]"
+    )
+    raise EngineError(f"{text!r}: {key} is {can}, not {value!r}")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from engine.kinds import KINDS
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
-from engine.plan import locate
+from engine.plan import locate, one_of
 from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
 from engine.store import Store
@@ -98,7 +98,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         return
     meant = locate(other, address)
     if len(meant) > 1:
-        yield Fault(key, f"{text} names {len(meant)} results, one is needed", "give one ite")
+        yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}")
     needed = "particles" if what == "weights" else what
     if other.items[address.item].what != needed:
         have = [item for item, made in other.items.items() if made.what == needed]

@@ -29,6 +29,7 @@ BYTES_PER_VOXEL = {
     "fourier_weight": 2,
     "mask": 4,
     "fsc_mask": 4,
+    "classification_mask": 4,
     "starting_reference": 4,
     "object": 4,
     "template": 4,
@@ -125,7 +126,8 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     n = round(facts.n_particles * of_all)
     some = facts._replace(n_particles=n)
     share = step.cost.share(some)
-    rows = 43 * 8 * n if "table" in step.makes else 0
+    n_tables = sum(item.rsplit("/", 1)[-1] in ("table", "poses") for item in step.makes)
+    rows = 43 * 8 * n * n_tables
     return _Part(
         n,
         n * step.cost.rotations,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from engine.address import LAST, Address
 from engine.faults import EngineError
 from engine.project import Project, neighbour
-from engine.step import Input, Step, StepItem
+from engine.step import Input, Step, StepItem, of_reference, reference_of
 from engine.store import Store, StoredStep
 
 State = Literal["keep", "do", "stale"]
@@ -156,7 +156,7 @@ def _shown(value: Any) -> str:
 
 
 def locate(project: Project, address: Address, complete: Iterable[str] | None = None) -> list[tuple[Step, str]]:
-    """The steps that the address means and the path of its item in each, in the order of the iterations.
+    """The steps that the address means and the path of its item in each, in the order of the iterations, then references.
 
     complete: names of the steps that count, all planned ones when None; without `ite` the last of them is meant. It may
     leave the list empty. What the project can never have is an EngineError that says what there is.
@@ -167,9 +167,12 @@ def locate(project: Project, address: Address, complete: Iterable[str] | None = 
     _check_iterations(address, numbers)
     counting = chosen if complete is None else [pair for pair in chosen if pair[0].name in set(complete)]
     if address.ite == LAST or not numbers:
-        return counting[-1:]
-    by_number = {int(step.labels["ite"]): (step, path) for step, path in counting if "ite" in step.labels}
-    return [by_number[number] for number in address.ite.choose(sorted(by_number))]
+        return [pair for pair in counting if pair[0] is counting[-1][0]]
+    by_number: dict[int, list[tuple[Step, str]]] = {}
+    for pair in counting:
+        if "ite" in pair[0].labels:
+            by_number.setdefault(int(pair[0].labels["ite"]), []).append(pair)
+    return [pair for number in address.ite.choose(sorted(by_number)) for pair in by_number[number]]
 
 
 def _makers(project: Project, address: Address) -> list[tuple[Step, str]]:
@@ -200,15 +203,21 @@ def _of_half(address: Address, makers: list[tuple[Step, str]]) -> list[tuple[Ste
 
 
 def _of_reference(address: Address, makers: list[tuple[Step, str]]) -> list[tuple[Step, str]]:
-    grouped = sorted({path.split("/")[1] for _, path in makers if path.startswith("refs/")})
-    if not grouped:
-        if address.ref is not None:
-            raise EngineError(f"{address}: {address.item} is not kept by reference (leave out ref)")
-        return makers
-    wanted = f"{address.ref or 1:03d}"
-    if wanted not in grouped:
-        raise EngineError(f"{address}: no reference {address.ref}; there are {', '.join(str(int(n)) for n in grouped)}")
-    return [(step, path) for step, path in makers if path == f"refs/{wanted}/{address.item}"]
+    """Those of the references meant; where none is named the one of all references, else that of the first."""
+    there = sorted({number for _, path in makers if (number := reference_of(path)) is not None})
+    if address.ref is None:
+        first = f"{of_reference(there[0])}/{address.item}" if there else ""
+        return [
+            (step, path) for step, path in makers if path == (address.item if address.item in step.makes else first)
+        ]
+    if not there:
+        raise EngineError(f"{address}: {address.item} is not kept by reference (leave out ref)")
+    wanted = address.ref.choose(there)
+    absent = [number for number in address.ref.listed if number not in there]
+    if absent or not wanted:
+        missing = f"reference {absent[0]}" if absent else "such reference"
+        raise EngineError(f"{address}: no {missing}; there are {', '.join(map(str, there))}")
+    return [(step, path) for step, path in makers if reference_of(path) in wanted]
 
 
 def _check_iterations(address: Address, numbers: list[int]) -> None:
@@ -292,8 +301,13 @@ def source_of(other: Project, address: Address) -> tuple[Project, Step, str]:
     """The one step of the neighbour that an address in a TOML means, and its item's path."""
     found = locate(other, address)
     if len(found) != 1:
-        raise EngineError(f"{address}: an input is one item, this names {len(found)} (give one ite)")
+        raise EngineError(f"{address}: an input is one item, this names {len(found)} (give {one_of(address)})")
     return other, *found[0]
+
+
+def one_of(address: Address) -> str:
+    """What makes one result of an address that names several."""
+    return "one ite" if address.ref is None else "one ite and one ref"
 
 
 def identity(path: Path) -> str:

@@ -18,7 +18,7 @@ from engine.faults import EngineError
 from engine.files import open_particles
 from engine.plan import locate
 from engine.project import Project, load, neighbour
-from engine.step import Step
+from engine.step import Step, reference_of
 from engine.store import Store
 
 LOG = "log"
@@ -36,6 +36,7 @@ class Found:
 
     ite: int | None
     half: str | None
+    ref: int | None
     step: str
     path_of_file: Path
     item_path: str
@@ -75,13 +76,21 @@ class Answer:
         if self.address.item == LOG:
             return list(self.events)
         if len(self.found) != 1:
-            raise ValueError(f"{self.address} has {len(self.found)} values, one per iteration: use values")
+            raise ValueError(
+                f"{self.address} has {len(self.found)} values, one per iteration and reference: use values"
+            )
         return self.found[0].value
 
     @property
-    def values(self) -> dict[int | None, Any]:
-        """Iteration to value; the key is None for what has no iterations."""
-        return {one.ite: one.value for one in self.found}
+    def values(self) -> dict[int | str | None, Any]:
+        """Iteration to value; the key is None for what has no iterations, `3:ref=2` where several references are asked for."""
+        return {self.key(one): one.value for one in self.found}
+
+    def key(self, one: Found) -> int | str | None:
+        """What tells one of the values from the others."""
+        if len({found.ref for found in self.found}) < 2:
+            return one.ite
+        return f"ref={one.ref}" if one.ite is None else f"{one.ite}:ref={one.ref}"
 
 
 def query(
@@ -149,7 +158,7 @@ def _found_outside(project: Project, address: Address, source: str, shaped: Call
         store = Store(other.store_folder)
         return _found(store, *_stored(other, store, named)[-1], shaped)
     path = project.campaign / source
-    return Found(None, None, "", path, "", lambda: shaped(open_particles(path)))
+    return Found(None, None, None, "", path, "", lambda: shaped(open_particles(path)))
 
 
 def _project(name: str, folder: Path) -> Project:
@@ -189,6 +198,7 @@ def _found(store: Store, step: Step, item_path: str, shaped: Callable[[Any], Any
     return Found(
         ite=None if ite is None else int(ite),
         half=None if half is None else str(half),
+        ref=reference_of(item_path),
         step=step.name,
         path_of_file=store.path(step.name),
         item_path=item_path,
@@ -260,6 +270,7 @@ def _listing(project: Project, store: Store) -> Answer:
         holders = [step for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
         if holders:
             entries = store.listing(holders[-1].name)
-            newest = next(entry for entry in entries if entry.path.rsplit("/", 1)[-1] == item)
+            meant = [entry for entry in entries if entry.path.rsplit("/", 1)[-1] == item]
+            newest = next((entry for entry in meant if entry.path == item), meant[0])
             listed.append(Listed(item, meaning, newest.what, newest.shape, tuple(step.name for step in holders)))
     return Answer(project.name, listing=tuple(listed))

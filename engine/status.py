@@ -118,7 +118,7 @@ def _number(value: Any) -> float | None:
 
 
 def _newest_numbers(store: Store, stored: list[Step]) -> tuple[dict[str, Any], float | None]:
-    """The newest summary, and the resolution noted on the newest FSC curve."""
+    """The newest summary, and the resolution noted on the newest FSC curve, the best where there are several references."""
     summary: dict[str, Any] = {}
     with_summary = [step for step in stored if "summary" in step.makes]
     if with_summary:
@@ -127,8 +127,9 @@ def _newest_numbers(store: Store, stored: list[Step]) -> tuple[dict[str, Any], f
     curves = [(step, path) for step in stored for path in step.makes if path.rsplit("/", 1)[-1] == "fsc"]
     if not curves:
         return summary, None
-    curve = store.read(curves[-1][0].name, curves[-1][1])
-    return summary, _number(curve.notes.get("resolution_at_0.143_A")) if isinstance(curve, Curve) else None
+    of_newest = [store.read(step.name, path) for step, path in curves if step is curves[-1][0]]
+    noted = [_number(curve.notes.get("resolution_at_0.143_A")) for curve in of_newest if isinstance(curve, Curve)]
+    return summary, min((number for number in noted if number is not None), default=None)
 
 
 def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[str]) -> Progress | None:

@@ -81,6 +81,17 @@ class SpectraStream:
         return len(self.tags) * block_bytes(self.reach)
 
 
+def of_reference(number: int, item: str = "") -> str:
+    """The path of an item of one reference, counted from 1; without an item the folder of them."""
+    return f"refs/{number:03d}/{item}".rstrip("/")
+
+
+def reference_of(path: str) -> int | None:
+    """The reference that an item's path belongs to; None for what belongs to none."""
+    folder, _, rest = path.partition("/")
+    return int(rest.partition("/")[0]) if folder == "refs" else None
+
+
 Item = Volume | Table | Curve | Stream | SpectraStream | np.ndarray | Mapping[str, Any]
 Outputs = Mapping[str, Item]
 """Item name to value. Items of a reference are named `refs/001/average`; a mapping is a summary of numbers and texts."""
@@ -110,6 +121,16 @@ class Share:
             max(self.worker_bytes, other.worker_bytes),
             max(self.shared_bytes, other.shared_bytes),
             self.once_seconds + other.once_seconds,
+        )
+
+    def __rmul__(self, times: int) -> Share:
+        """So many times the same, one after the other."""
+        return Share(
+            times * self.seconds,
+            times * self.read_bytes,
+            times * self.kept_bytes,
+            self.worker_bytes,
+            self.shared_bytes,
         )
 
 

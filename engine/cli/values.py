@@ -51,7 +51,7 @@ def print_answer(answer: Answer) -> None:
     else:
         for one in answer.found:
             if len(answer.found) > 1:
-                show.say("", bold=f"{answer.project}:{answer.address.item}:ite={one.ite}")
+                show.say("", bold=f"{answer.project}:{answer.address.item}{_told(one, answer)}")
             print_value(one.value)
 
 
@@ -107,16 +107,30 @@ def _limit(n_rows: int) -> int:
 
 
 def write(answer: Answer, name: str, star: str = "dynamo") -> list[Path]:
-    """The files written: the one named, or one per iteration with its number before the ending."""
+    """The files written: the one named, or one per iteration and reference with their numbers before the ending."""
     if not answer.found:
         return [export(answer.value, name, star=star)]
     if len(answer.found) == 1:
         return [_exported(answer.found[0], name, star)]
     path, slash = Path(name), "/" if name.endswith("/") else ""
     return [
-        _exported(one, f"{path.with_name(f'{path.stem}_{one.ite or 0:04d}{path.suffix}')}{slash}", star)
+        _exported(one, f"{path.with_name(f'{path.stem}{_numbers(one, answer)}{path.suffix}')}{slash}", star)
         for one in answer.found
     ]
+
+
+def _told(one: Found, answer: Answer) -> str:
+    """What tells this value from the others, as an address says it."""
+    ite = "" if one.ite is None else f":ite={one.ite}"
+    return f"{ite}:ref={one.ref}" if len({found.ref for found in answer.found}) > 1 else ite
+
+
+def _numbers(one: Found, answer: Answer) -> str:
+    """The same in the name of a file: `_ref_002_ite_0003` where there are several of both, as in Dynamo."""
+    if len({found.ref for found in answer.found}) == 1:
+        return f"_{one.ite or 0:04d}"
+    ref = f"_ref_{one.ref:03d}"
+    return f"{ref}_ite_{one.ite:04d}" if len({found.ite for found in answer.found}) > 1 else ref
 
 
 def _exported(found: Found, name: str, star: str) -> Path:

@@ -63,6 +63,9 @@ DIFFERENCES = {
     "mask": "where the reference is compared, as there; a soft edge counts as a weight",
     "apix": "not cosmetic: lengths in A are taken by it",
     "cores": "threads of one process",
+    "nref": "of the whole project, the same in all rounds; references that lose all particles are out, as there",
+    "mra": "as there; a round without it keeps the particles where they are",
+    "cmask": "as there: particles choose by the cc under it (column cc2); selections go by cc",
 }
 """What a person who knows the Dynamo parameter should know besides, by its short name."""
 
@@ -88,10 +91,10 @@ _COMPENSATION = Absent("the Fourier compensation has no settings: a floor of 1/1
 
 ABSENT: dict[str, Absent] = {
     "dim": Absent("every round computes in the smallest box that its low-pass needs", ("*",)),
-    "nref": Absent("one reference only: a project for each", (1,)),
-    "mra": Absent("one reference only: particles cannot change between references"),
-    "initial_references": Absent("one reference only", (1,)),
-    "cmask": Absent("the classification mask serves several references, and there is one", ("*",)),
+    "nref": Absent("one reference is carried over: list the others in data.template and data.table", (1,)),
+    "mra": Absent("one reference is carried over: list the others, and write swap_references = true in the round"),
+    "initial_references": Absent("one reference is carried over: list the others in data.template", (1,)),
+    "cmask": Absent("is not carried over: write masks.classification", ("*",)),
     "dst": _MACHINE,
     "mwa": _MACHINE,
     "gpu_motor": _MACHINE,

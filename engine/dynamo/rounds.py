@@ -29,7 +29,7 @@ REJECTING = 10
 ROUND_KEYS = {
     told.dynamo.name: told.path[1:]
     for told in reversed(list(keys("alignment")))
-    if told.dynamo and told.path[0] == "rounds"
+    if told.dynamo and told.path[0] == "rounds" and not absent(told.dynamo.name)
 }
 """Short name to the key inside a round; of two keys with one name the first."""
 _FIELDS = {told.path[1:]: told.field for told in keys("alignment") if told.path[0] == "rounds"}

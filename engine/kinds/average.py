@@ -24,7 +24,7 @@ from engine.kinds.form import (
     reads,
 )
 from engine.kinds.mask_form import OptionalMask
-from engine.step import Cost, Named, Outputs, Share, Step
+from engine.step import Cost, Named, Outputs, Share, Step, of_reference
 
 
 class Data(Form):
@@ -119,15 +119,8 @@ def unfold(project: Project) -> list[Step]:
     if project.data.weights:
         inputs["weights"] = reads("weights", project.data.weights)
     settings = Averaged(pixel_size_A=project.data.pixel_size_A, masks=project.masks, average=project.average)
-    makes = (
-        "refs/001/average",
-        "refs/001/average_symmetrized",
-        "refs/001/average_raw",
-        "refs/001/fourier_weight",
-        "refs/001/fsc",
-        "table",
-        "summary",
-    )
+    items = ("average", "average_symmetrized", "average_raw", "fourier_weight", "fsc")
+    makes = (*(of_reference(1, item) for item in items), "table", "summary")
     return [Step("average", average_table, 4, settings, makes, inputs, cost=Cost(share=share_of(project)))]
 
 
@@ -169,15 +162,14 @@ def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> 
     form = settings.average
     made = averages(sums, pixel_size_A, form.symmetry, form.helix, form.minimum_particles)
     if not form.fourier_compensation:
-        made["refs/001/average"] = made["refs/001/average_raw"]
-        raw = made["refs/001/average"].data
-        symmetric = imposing.imposed(raw, form.symmetry, form.helix, pixel_size_A)
-        made["refs/001/average_symmetrized"] = Volume(symmetric, pixel_size_A)
+        made["average"] = made["average_raw"]
+        symmetric = imposing.imposed(made["average"].data, form.symmetry, form.helix, pixel_size_A)
+        made["average_symmetrized"] = Volume(symmetric, pixel_size_A)
     between = "half-sets of the table, as independent as they were aligned" if has_halves else "alternate particles"
     stored = fsc_of_parts(sums, Volume(fsc_mask, pixel_size_A), between)
     return {
-        **made,
-        "refs/001/fsc": stored,
+        **{of_reference(1, item): value for item, value in made.items()},
+        of_reference(1, "fsc"): stored,
         "table": table,
         "summary": {
             "averaged": sums.n_particles,

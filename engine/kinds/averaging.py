@@ -230,14 +230,14 @@ def normalised_block(
 def averages(
     sums: Sums, pixel_size_A: float, symmetry_name: str, helix: Helix | None, minimum_particles: float = 0.0
 ) -> dict[str, Any]:
-    """The averages and the Fourier weight of all particles, under their stored names."""
+    """The averages and the Fourier weight of all particles, by the names of their items."""
     total = sums.all
     compensated = np.asarray(average.compensated(total, minimum_particles))
     return {
-        "refs/001/average_raw": Volume(np.asarray(average.raw(total, sums.n_particles)), pixel_size_A),
-        "refs/001/average": Volume(compensated, pixel_size_A),
-        "refs/001/average_symmetrized": Volume(imposed(compensated, symmetry_name, helix, pixel_size_A), pixel_size_A),
-        "refs/001/fourier_weight": total.weights.astype(np.float32),
+        "average_raw": Volume(np.asarray(average.raw(total, sums.n_particles)), pixel_size_A),
+        "average": Volume(compensated, pixel_size_A),
+        "average_symmetrized": Volume(imposed(compensated, symmetry_name, helix, pixel_size_A), pixel_size_A),
+        "fourier_weight": total.weights.astype(np.float32),
     }
 
 

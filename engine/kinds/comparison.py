@@ -24,6 +24,7 @@ from engine.kinds.form import (
     reads,
 )
 from engine.kinds.mask_form import Mask, OptionalMask
+from engine.kinds.stability import adjusted_rand_index
 from engine.step import Named, Outputs, Step
 
 
@@ -78,7 +79,7 @@ def unfold(project: Project) -> list[Step]:
         inputs |= masks.inputs({"mask": project.mask})
         makes.insert(1, "fsc")
     settings = Compared(symmetry=project.symmetry, mask=project.mask)
-    return [Step("comparison", compare, 2, settings, tuple(makes), inputs)]
+    return [Step("comparison", compare, 3, settings, tuple(makes), inputs)]
 
 
 class Compared(Form):
@@ -95,6 +96,8 @@ def compare(settings: Compared, inputs: Mapping[str, Any], work: Work) -> Output
     for name, words in (("angle_deg", "angle error (deg)"), ("shift_px", "shift error (px)")):
         summary[f"median {words}"] = float(np.median(errors[name]))
         summary[f"90th percentile {words}"] = float(np.percentile(errors[name], 90))
+    if len(set(inputs["truth"]["ref"])) > 1:
+        summary["adjusted Rand index of the references"] = class_agreement(inputs["table"], inputs["truth"])
     outputs: dict[str, Any] = {"errors": errors}
     if "average" in inputs:
         curve = map_fsc(inputs["average"], inputs["object"], settings.mask, inputs)
@@ -116,6 +119,12 @@ def pose_errors(table: Table, truth: Table, symmetry_name: str) -> Curve:
     )
     shift = np.linalg.norm(table.shifts_xyz_px[mine] - truth.shifts_xyz_px[true], axis=1)
     return Curve({"tag": common.astype(np.float64), "angle_deg": angle, "shift_px": shift})
+
+
+def class_agreement(table: Table, truth: Table) -> float:
+    """How far the particles of equal tags are divided among references alike, whatever the references are called."""
+    _, mine, true = np.intersect1d(table.tags, truth.tags, return_indices=True)
+    return adjusted_rand_index(table["ref"][mine], truth["ref"][true])
 
 
 def map_fsc(average: Volume, true: Volume, mask: Mask | None, opened: Mapping[str, Any]) -> Curve:

@@ -55,6 +55,18 @@ WEIGHTS = (
 """What a kind's key data.weights is."""
 
 
+def _text_or_several(value: Any) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+OneOrSeveral = Annotated[
+    Annotated[Reference, Tag("one")] | Annotated[tuple[Reference, ...], Strict(False), Tag("several")],
+    Discriminator(_text_or_several),
+]
+TableReferences = Annotated[OneOrSeveral, Reads("table")]
+OptionalVolumeReferences = Annotated[OneOrSeveral | None, Reads("volume")]
+
+
 def references(form: BaseModel, key: Key = ()) -> Iterator[tuple[Key, What, str]]:
     """Every (TOML key, what it names, text) that the form reads, in the order of its fields."""
     for name, field in type(form).model_fields.items():
@@ -62,6 +74,8 @@ def references(form: BaseModel, key: Key = ()) -> Iterator[tuple[Key, What, str]
         marks = [mark for mark in field.metadata if isinstance(mark, Reads)]
         if marks and isinstance(value, str):
             yield (*key, name), marks[0].what, value
+        elif marks and isinstance(value, tuple):
+            yield from (((*key, name, n), marks[0].what, text) for n, text in enumerate(value) if isinstance(text, str))
         for part_key, part in _parts((*key, name), value):
             yield from references(part, part_key)
 
@@ -311,6 +325,15 @@ class Round(Form):
     symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn, Dn, T, O, I. Dynamo: sym")
     helix: Helix | None = Field(
         default=None, description="Helical symmetry of the reference, beside Cn or Dn; in Dynamo a part of sym"
+    )
+    swap_references: bool = Field(
+        default=False,
+        description="With several references: in each iteration a particle goes to the one with the highest cc. Dynamo: mra",
+    )
+    swap_by: Literal["whole", "other-half"] = Field(
+        default="whole",
+        description='By the cc with what. "whole": each reference, as Dynamo does; "other-half": that half of each average '
+        "which the particle is no part of, so that noise settles in no class",
     )
     separation_px: float = Field(
         default=0.0,

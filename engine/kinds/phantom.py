@@ -17,7 +17,7 @@ from engine.kernels.fourier import from_spectrum, half_frequencies, lowpass, spe
 from engine.kernels.wedge import Wedge, measured
 from engine.kinds import sense
 from engine.kinds.form import Form, Look, ProjectForm
-from engine.step import Cost, Named, Outputs, Step, Stream
+from engine.step import Cost, Named, Outputs, Step, Stream, of_reference
 
 
 class Object(Form):
@@ -27,6 +27,18 @@ class Object(Form):
     blob_sigma_px: float = Field(default=1.2, gt=0, description="Width of a blob in px")
     radius_px: float = Field(default=12.0, gt=0, description="Radius of the ball that holds the object, in px")
     symmetry: str = Field(default="C1", description="Symmetry of the object: Cn, Dn, T, O, I")
+    conformations: int = Field(
+        default=1,
+        ge=1,
+        le=99,
+        description="Forms of the object, equally many particles of each: in each further one the domain is turned further",
+    )
+    domain_fraction: float = Field(
+        default=0.4, gt=0, lt=1, description="Share of a subunit's blobs, the last of its chain, that is its domain"
+    )
+    domain_turn_deg: float = Field(
+        default=60.0, gt=0, le=180, description="Turn of the domain from one conformation to the next, about z, in deg"
+    )
 
 
 class Boxes(Form):
@@ -67,9 +79,9 @@ class Project(ProjectForm):
 ITEMS = {
     "particles": Named("particles", "the boxes"),
     "table": Named("table", "starting table: the truth, disturbed"),
-    "truth": Named("table", "table of the true poses"),
-    "object": Named("volume", "the object without noise or wedge"),
-    "template": Named("volume", "the object, low-passed"),
+    "truth": Named("table", "table of the true poses; column ref: the conformation"),
+    "object": Named("volume", "the object without noise or wedge; of each conformation, named by ref="),
+    "template": Named("volume", "the object, low-passed; of each conformation, named by ref="),
     "summary": Named("summary", "what was made"),
 }
 
@@ -95,7 +107,16 @@ def unfold(project: Project) -> list[Step]:
     settings = Made(object=project.object, boxes=project.boxes, start=project.start, seed=project.compute.seed)
     boxes = project.boxes
     cost = Cost(made=ParticleFacts(boxes.count, boxes.box_px, boxes.pixel_size_A))
-    return [Step(name="phantom", function=make, version=1, settings=settings, makes=tuple(ITEMS), cost=cost)]
+    return [Step(name="phantom", function=make, version=2, settings=settings, makes=makes(project.object), cost=cost)]
+
+
+def makes(form: Object) -> tuple[str, ...]:
+    """The items; objects and templates of several conformations lie where those of several references do."""
+    if form.conformations == 1:
+        return tuple(ITEMS)
+    maps = ("object", "template")
+    of_each = [of_reference(number, item) for number in range(1, form.conformations + 1) for item in maps]
+    return (*(item for item in ITEMS if item not in maps), *of_each)
 
 
 class Made(Form):
@@ -112,25 +133,33 @@ def make(settings: Made, inputs: Mapping[str, Any], work: Work) -> Outputs:
     boxes = settings.boxes
     shape, poses, start = (np.random.default_rng([settings.seed, stream]) for stream in range(3))
     centres = object_centres(settings.object, shape)
-    volume = blobs.render(centres, settings.object.blob_sigma_px, boxes.box_px)
+    volumes = [blobs.render(form, settings.object.blob_sigma_px, boxes.box_px) for form in centres]
     truth = true_table(boxes, poses)
+    if len(centres) > 1:
+        lot = np.random.default_rng([settings.seed, 4]).permutation(boxes.count)
+        truth = truth.with_columns(ref=1 + lot % len(centres))
     angles, shifts = pose.perturbed(
         truth.angles, truth.shifts_xyz_px, settings.start.angle_error_deg, settings.start.shift_error_px, start
     )
     wedge = Wedge(1, boxes.tilt_range_deg)
-    noise = float(volume.std()) / np.sqrt(boxes.snr)
+    noise = float(np.mean([volume.std() for volume in volumes])) / np.sqrt(boxes.snr)
     stream = Stream(
         tags=truth.tags,
         box_px=boxes.box_px,
         pixel_size_A=boxes.pixel_size_A,
         boxes=particle_boxes(settings, centres, truth, wedge, noise),
     )
+    maps: dict[str, Volume] = {}
+    for number, volume in enumerate(volumes, start=1):
+        smooth = lowpass(volume, settings.start.template_lowpass_fpx)
+        for item, data in (("object", volume), ("template", smooth)):
+            path = item if len(volumes) == 1 else of_reference(number, item)
+            maps[path] = Volume(data, boxes.pixel_size_A)
     return {
         "particles": stream,
-        "table": truth.with_poses(angles, shifts),
+        "table": truth.with_poses(angles, shifts).with_columns(ref=1),
         "truth": truth,
-        "object": Volume(volume, boxes.pixel_size_A),
-        "template": Volume(lowpass(volume, settings.start.template_lowpass_fpx), boxes.pixel_size_A),
+        **maps,
         "summary": {
             "particles": boxes.count,
             "box (px)": boxes.box_px,
@@ -142,16 +171,28 @@ def make(settings: Made, inputs: Mapping[str, Any], work: Work) -> Outputs:
     }
 
 
-def object_centres(form: Object, generator: np.random.Generator) -> np.ndarray:
-    """Blob centres (n, 3) of the whole object; a symmetric one has its subunit off the axes."""
+def object_centres(form: Object, generator: np.random.Generator) -> list[np.ndarray]:
+    """Blob centres (n, 3) of the whole object in each conformation; a symmetric one has its subunit off the axes."""
     operators = symmetry.operators(form.symmetry)
     if len(operators) == 1:
-        return blobs.chiral_chain(form.blobs, form.radius_px, generator)
+        return conformations(form, blobs.chiral_chain(form.blobs, form.radius_px, generator))
     reach, place = (
         (0.4, symmetry.OFF_ALL_AXES) if symmetry.is_polyhedral(form.symmetry) else (0.5, np.array([1.0, 0.0, 0.0]))
     )
-    subunit = blobs.chiral_chain(form.blobs, reach * form.radius_px, generator) + (1 - reach) * form.radius_px * place
-    return np.concatenate([subunit @ operator.T for operator in operators])
+    chain = blobs.chiral_chain(form.blobs, reach * form.radius_px, generator)
+    subunits = [one + (1 - reach) * form.radius_px * place for one in conformations(form, chain)]
+    return [np.concatenate([subunit @ operator.T for operator in operators]) for subunit in subunits]
+
+
+def conformations(form: Object, chain: np.ndarray) -> list[np.ndarray]:
+    """The chain (n, 3) with the domain at its end turned about z through the chain's centre, further each time."""
+    first = round(len(chain) * (1 - form.domain_fraction))
+    turned = []
+    for number in range(form.conformations):
+        moved = chain.copy()
+        moved[first:] = chain[first:] @ euler.matrices(np.array([[number * form.domain_turn_deg, 0.0, 0.0]]))[0].T
+        turned.append(moved)
+    return turned
 
 
 def true_table(boxes: Boxes, generator: np.random.Generator) -> Table:
@@ -165,13 +206,15 @@ def true_table(boxes: Boxes, generator: np.random.Generator) -> Table:
 
 
 def particle_boxes(
-    settings: Made, centres: np.ndarray, truth: Table, wedge: Wedge, noise: float
+    settings: Made, centres: list[np.ndarray], truth: Table, wedge: Wedge, noise: float
 ) -> Iterator[np.ndarray]:
     """Each particle: the object rendered at its pose, plus white noise of its own seed, without the missing wedge."""
     box_px = settings.boxes.box_px
     kept = measured(half_frequencies(box_px), wedge)
-    for tag, rotation, shift in zip(truth.tags, euler.matrices(truth.angles), truth.shifts_xyz_px, strict=True):
+    form = truth["ref"].astype(int) - 1
+    poses = zip(truth.tags, form, euler.matrices(truth.angles), truth.shifts_xyz_px, strict=True)
+    for tag, which, rotation, shift in poses:
         generator = np.random.default_rng([settings.seed, 3, int(tag)])
-        clean = blobs.render(centres @ rotation.T + shift, settings.object.blob_sigma_px, box_px)
+        clean = blobs.render(centres[which] @ rotation.T + shift, settings.object.blob_sigma_px, box_px)
         noisy = clean + noise * generator.standard_normal(clean.shape, dtype=np.float32)
         yield from_spectrum(spectrum(noisy) * kept, box_px)

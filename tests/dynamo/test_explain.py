@@ -29,6 +29,9 @@ from engine.wording import literals
         ("thrmod", "rounds.select.rule"),
         ("low", "rounds.bandpass.lowpass_fpx"),
         ("file_mask", "masks.alignment"),
+        ("mra_r2", "rounds.swap_references"),
+        ("references", "data.references"),
+        ("cmask", "masks.classification"),
         ("[[rounds]]", "rounds"),
         ("fmin", "average.minimum_particles"),
     ],
@@ -48,7 +51,8 @@ def test_a_key_tells_unit_default_bounds_and_choices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "reason"), [("mra", "one reference"), ("dim_r1", "smallest box"), ("plugin_align_r3", "MATLAB plugins")]
+    ("word", "reason"),
+    [("ccms", "matrix of correlations"), ("dim_r1", "smallest box"), ("plugin_align_r3", "MATLAB plugins")],
 )
 def test_what_the_engine_has_not_says_why(word: str, reason: str) -> None:
     (one,) = explain(word)
@@ -77,7 +81,7 @@ def test_the_tables_of_names_speak_of_names_that_are_there() -> None:
     told = {one.dynamo.name for kind in KINDS for one in keys(kind) if one.dynamo}
     assert set(DIFFERENCES) <= told
     assert set(LONG) <= told | set(ABSENT)
-    assert not told & set(ABSENT) - {"dst"}  # known here, and not carried over
+    assert not told & set(ABSENT) - {"dst", "nref", "mra", "cmask"}  # known here, and not carried over
     assert set(ROUND_KEYS) <= told
     others = [name for names in LONG.values() for name in names]
     assert len(others) == len(set(others))

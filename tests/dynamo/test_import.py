@@ -157,8 +157,8 @@ def test_what_the_engine_does_not_take_is_named_and_the_rest_passes_check(
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
-        ({"mra_r1": 1.0}, "mra_r1", "one reference"),
-        ({"nref_r1": 2.0}, "nref_r1", "one reference"),
+        ({"mra_r1": 1.0}, "mra_r1", "one reference is carried over"),
+        ({"nref_r1": 2.0}, "nref_r1", "one reference is carried over"),
         ({"plugin_post_r1": 1.0}, "plugin_post_r1", "MATLAB plugins"),
         ({"adaptive_bandpass": 1.0}, "adaptive_bandpass", "data.halves"),
         ({"never_heard_r1": 3.0}, "never_heard_r1", "no such parameter"),
@@ -264,7 +264,7 @@ def test_the_command_tells_what_is_left_in_words_and_in_json(tmp_path: Path, mon
     done = CliRunner().invoke(app, ["import-dynamo", str(folder)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "pr_0_engine.toml written, 1 round\n" in done.stdout
-    assert "  mra_r1 = 1: one reference only" in done.stdout
+    assert "  mra_r1 = 1: one reference is carried over" in done.stdout
     assert done.stdout.endswith("Then: engine check pr_0_engine.toml\n")
     done = CliRunner().invoke(app, ["import-dynamo", f"{folder}/settings/virtual_project.mat", "-o", "b", "--json"])
     told = json.loads(done.stdout)

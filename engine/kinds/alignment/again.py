@@ -28,12 +28,31 @@ def rescored(
 
     No pose changes. The average holds the particle itself: cc2 is good for ranking particles, and higher than an outsider's.
     """
-    high, low = settings.bandpass.shells(spectra.box_px, pixel_size_A)
     rows = np.flatnonzero((table["aligned"] == 1) & (table["averaged"] == 1))
+    cc2 = np.zeros(len(table))
+    cc2[rows] = scores(spectra, table, rows, survivors_average, mask, settings, pixel_size_A, work, weights)
+    return table.with_columns(cc2=cc2)
+
+
+def scores(
+    spectra: Spectra,
+    table: Table,
+    rows: np.ndarray,
+    reference: np.ndarray,
+    mask: np.ndarray,
+    settings: Round,
+    pixel_size_A: float,
+    work: Work,
+    weights: Weights | None = None,
+) -> np.ndarray:
+    """The exact cc of these rows with a reference under a mask, where they lie: (n,)."""
+    if not len(rows):
+        return np.zeros(0)
+    high, low = settings.bandpass.shells(spectra.box_px, pixel_size_A)
     samplings, rotations, d = wedges(table), euler.matrices(table.angles), table.shifts_xyz_px
     occurring = {samplings[row] for row in rows}
     matter = work.once_per_device(
-        lambda: prepared(work.array(survivors_average), work.array(mask), occurring, high, low, spectra.reach)
+        lambda: prepared(work.array(reference), work.array(mask), occurring, high, low, spectra.reach)
     )
 
     def scored(job: range) -> list[float]:
@@ -50,6 +69,4 @@ def rescored(
         values = correlate.coefficients(selection, one.block)
         return exact.exact_cc(here.whole, here.small_mask, selection, values, rotations[row], d[row])
 
-    cc2 = np.zeros(len(table))
-    cc2[rows] = [cc for part in work.map(scored, chunks(len(rows), work.chunk)) for cc in part]
-    return table.with_columns(cc2=cc2)
+    return np.array([cc for part in work.map(scored, chunks(len(rows), work.chunk)) for cc in part])

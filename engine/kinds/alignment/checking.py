@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.data import Table
-from engine.faults import EngineError, Fault
+from engine.faults import EngineError, Fault, Key
 from engine.kinds import hooks, imposing, masks, sense
+from engine.kinds.alignment import references
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.halves import refuse_shared, with_halves
 from engine.kinds.form import Look, Round, Select
@@ -15,25 +16,34 @@ from engine.kinds.form import Look, Round, Select
 def check(project: Project, look: Look) -> Iterator[Fault]:
     """What is wrong between fields, and between the project and its data."""
     data = project.data
-    particles, table = look.particles(data.particles), look.table(data.table)
-    yield from sense.table_and_particles(table, particles, ("data", "table"))
-    yield from sense.own_weights(data.weights, table, particles, look)
-    template = look.volume(data.template) if data.template else None
-    yield from sense.pixel_sizes(
-        [
-            (("data", "particles"), "the particles", particles.pixel_size_A if particles else None),
-            (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
-            (("data", "table"), "the table", sense.table_pixel_size(table)),
-            (("data", "template"), "the template", template.pixel_size_A if template else None),
-        ]
-    )
+    yield from references.faults(project)
+    if not data.tables:
+        return
+    particles, tables = look.particles(data.particles), [look.table(text) for text in data.tables]
+    templates = [look.volume(text) for text in data.templates]
+    table_keys, template_keys = (references.keys(name, getattr(data, name)) for name in ("table", "template"))
+    for key, one in zip(table_keys, tables, strict=True):
+        yield from sense.table_and_particles(one, particles, key)
+        yield from sense.own_weights(data.weights, one, particles, look)
+    sizes: list[tuple[Key, str, float | None]] = [
+        (("data", "particles"), "the particles", particles.pixel_size_A if particles else None),
+        (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
+    ]
+    for key, one in zip(table_keys, tables, strict=True):
+        sizes.append((key, "the table", sense.table_pixel_size(one)))
+    for key, template in zip(template_keys, templates, strict=True):
+        sizes.append((key, "the template", template.pixel_size_A if template else None))
+    yield from sense.pixel_sizes(sizes)
+    table = tables[0]
+    yield from references.too_few(project, table)
     known = particles is not None and table is not None
     pixel_size_A = data.pixel_size_A
     if particles and known:
         pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
     box_px = particles.box_px if particles else None
-    yield from sense.same_box(template, box_px, ("data", "template"))
-    for name in ("alignment", "fsc"):
+    for key, template in zip(template_keys, templates, strict=True):
+        yield from sense.same_box(template, box_px, key)
+    for name in ("alignment", "classification", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
     yield from fourier_mask_faults(project, look, box_px)
     if particles and table:

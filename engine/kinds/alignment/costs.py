@@ -10,7 +10,7 @@ from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import n_kept
 from engine.kinds.alignment.polish import STENCIL
-from engine.kinds.alignment.rounds import Iteration, has_cache, planned
+from engine.kinds.alignment.rounds import Iteration, has_cache, is_classified, planned
 from engine.kinds.alignment.spectra import cached_reach, reach_fpx
 from engine.kinds.alignment.timing import seconds_per_particle
 from engine.kinds.form import Round
@@ -18,8 +18,8 @@ from engine.step import Cost, Share, block_bytes
 
 
 def first_average(project: Project, box_px: int) -> Share:
-    """What the starting reference costs: the average of the table, where no template is given."""
-    return Share() if project.data.template else shares.averaged(box_px)
+    """What the starting references cost: the average of each table, where no template is given."""
+    return Share() if project.data.template else len(project.data.tables) * shares.averaged(box_px)
 
 
 def kept_reach(project: Project, box_px: int, pixel_size_A: float) -> int | None:
@@ -39,8 +39,14 @@ def transform_share(project: Project, facts: ParticleFacts) -> Share:
 
 
 def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
-    """What an iteration does for each particle, at most; is_laid_on: averages twice, to lie on the other half-set."""
-    settings = iteration.settings
+    """What an iteration does for each particle, at most; is_laid_on: averages twice, to lie on the other half-set.
+
+    Of several tables each is reckoned to hold all particles.
+    """
+    settings, n_references = iteration.settings, project.data.n_references
+    n_averages = 1 if is_classified(project, iteration.number) else n_references
+    n_searches = n_references if settings.swap_references else n_averages
+    is_split = settings.swap_by == "other-half" and settings.swap_references
     plan, again, weighted = search_plan(settings), settings.select_again, project.data.weights is not None
     rotations = sum(len(level) for level in plan.levels)
     if plan.is_fast:
@@ -52,31 +58,35 @@ def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
         box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
         settings = adaptive.widest(project, iteration, box_px, known_A)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
-        seconds = seconds_per_particle(settings, box_px, known_A, facts.n_particles, weighted)
+        seconds = n_searches * seconds_per_particle(settings, box_px, known_A, facts.n_particles, weighted)
         held = registration.held_bytes(box_px, *settings.bandpass.shells(box_px, known_A)) if is_laid_on else 0
         prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3 + held)
-        for _ in range(2 + is_laid_on + (again is not None)):  # the reference, the average, and what averages again
+        for _ in range(
+            n_references * (2 + is_laid_on + (again is not None))
+        ):  # reference, average, what averages again
             prepared += shares.symmetrised(box_px, settings.symmetry, settings.helix, known_A)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
-            return shares.transformed(box_px, reach) + prepared + repeated(whole)
+            split = whole if is_split else Share()
+            return n_searches * shares.transformed(box_px, reach) + prepared + repeated(whole) + split
         n_bytes = block_bytes(kept)
-        aligned = prepared + Share(read_bytes=n_bytes, worker_bytes=3 * n_bytes)
+        aligned = prepared + Share(read_bytes=n_searches * n_bytes, worker_bytes=3 * n_bytes)
         in_blocks = shares.averaged_blocks(box_px, reach, n_bytes)
         summing = shares.averaged(box_px) if iteration.is_last_of_round else in_blocks
-        return aligned + repeated(summing)
+        return aligned + repeated(summing) + (in_blocks if is_split else Share())
 
     def repeated(averaging: Share) -> Share:
-        return sum([averaging] * (again is not None) + [averaging] * is_laid_on, start=averaging)
+        return n_averages * (1 + (again is not None) + is_laid_on) * averaging
 
     def words(facts: ParticleFacts) -> str:
         known_A = known_pixel_size_A(project, facts)
         of_round = [one for one in planned(project) if one.round_number == iteration.round_number]
         at_most = [adaptive.widest(project, one, facts.box_px, known_A) for one in of_round]
         highest = max(at_most, key=lambda one: one.bandpass.shells(facts.box_px, known_A)[1])
-        return search_in_words(iteration.round_number, highest, facts, known_A, weighted)
+        text = search_in_words(iteration.round_number, highest, facts, known_A, weighted)
+        return f"{text} and reference, of {n_references}" if n_references > 1 else text
 
-    return Cost(rotations, share, words=words)
+    return Cost(n_searches * rotations, share, words=words)
 
 
 def known_pixel_size_A(project: Project, facts: ParticleFacts) -> float:

@@ -10,11 +10,12 @@ from engine.kinds.form import (
     WEIGHTS,
     Form,
     OptionalVolumeReference,
+    OptionalVolumeReferences,
     OptionalWeightsReference,
     ParticlesReference,
     ProjectForm,
     Round,
-    TableReference,
+    TableReferences,
 )
 from engine.kinds.hooks import Hooks
 from engine.kinds.mask_form import OptionalMask
@@ -28,10 +29,20 @@ class Data(Form):
     particles: ParticlesReference = Field(
         description="An address, or a path: folder of .em/.mrc, .star list, .h5, .mrc stack. Dynamo: data"
     )
-    table: TableReference = Field(description="Starting poses: an address, or .tbl / .star / .csv. Dynamo: table")
-    template: OptionalVolumeReference = Field(
+    table: TableReferences = Field(
+        description="Starting poses: an address, or .tbl / .star / .csv; a list: one for each reference. Dynamo: table"
+    )
+    template: OptionalVolumeReferences = Field(
         default=None,
-        description="Starting reference: an address or a map; omitted: the average of the table. Dynamo: template",
+        description="Starting reference: an address or a map; omitted: the average of the table; a list: several references. "
+        "Dynamo: template",
+    )
+    references: int | None = Field(
+        default=None,
+        ge=2,
+        le=999,
+        description="Number of references; omitted: that of the templates, or 1. With one table and no template the "
+        "particles are dealt to them at random, by compute.seed. Dynamo: nref",
     )
     weights: OptionalWeightsReference = Field(default=None, description=WEIGHTS)
     pixel_size_A: float | None = Field(
@@ -42,12 +53,38 @@ class Data(Form):
         description="Two independent runs: by parity of the tag, by region (column reg), or by half of the tomogram along y",
     )
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The starting tables: one for all references, or one for each."""
+        return (self.table,) if isinstance(self.table, str) else self.table
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The templates, none or one for each reference."""
+        if self.template is None:
+            return ()
+        return (self.template,) if isinstance(self.template, str) else self.template
+
+    @property
+    def n_references(self) -> int:
+        """How many references there are."""
+        return max(self.references or 1, len(self.templates), len(self.tables))
+
+    @property
+    def is_dealt(self) -> bool:
+        """Whether the particles start in classes made at random."""
+        return self.n_references > 1 and not self.templates and len(self.tables) == 1
+
 
 class Masks(Form):
     """Masks, in the frame of the reference."""
 
     alignment: OptionalMask = Field(
         default=None, description="Where the reference is compared; omitted: a ball that fills the box. Dynamo: mask"
+    )
+    classification: OptionalMask = Field(
+        default=None,
+        description="Where particles are compared to choose among references; omitted: the alignment mask. Dynamo: cmask",
     )
     fsc: OptionalMask = Field(default=None, description="Mask of the FSC; omitted: the alignment mask. Dynamo: smask")
     fourier: OptionalVolumeReference = Field(

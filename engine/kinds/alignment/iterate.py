@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
 from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, own_weight, summed, summed_spectra, wedges
 from engine.kinds.form import Form, Round
 from engine.kinds.imposing import imposed
-from engine.step import Outputs
+from engine.step import Outputs, of_reference
 
 
 class Iterate(Form):
@@ -43,47 +44,83 @@ def iterate(settings: Iterate, inputs: Mapping[str, Any], work: Work) -> Outputs
     is laid onto it, and averaged anew.
     """
     settings = Iterate(round=round_in_force(settings.round, inputs.get("lowpass_fpx")), is_last=settings.is_last)
-    particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
     reference: Volume = inputs["reference"]
-    origin: Table = inputs.get("origin", table)
-    mask: np.ndarray = inputs["mask"].data
-    weights: Weights | None = inputs.get("weights")
-    pixel_size_A = reference.pixel_size_A
-    symmetric = imposed(reference.data, settings.round.symmetry, settings.round.helix, pixel_size_A)
-    reach = reach_fpx(settings.round.bandpass, particles.box_px, pixel_size_A)
-    taking_part = table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)]
-    spectra = spectra_of(particles, taking_part, inputs.get("spectra"), reach, work)
-    aligned = align(spectra, table, origin, symmetric, mask, settings.round, pixel_size_A, work, weights)
-    chosen = select(aligned, settings.round.select, settings.round.separation_px)
-
-    def sums_of(table: Table) -> Sums:
-        if settings.is_last or not pays(reach, particles.box_px):
-            return summed(particles, table, mask, work, weights=weights)
-        return summed_spectra(spectra, table, mask, work, weights=weights)
-
-    sums = sums_of(chosen)
-    if settings.round.select_again is not None:
-        of_survivors = np.asarray(average.compensated(sums.all))
-        of_survivors = imposed(of_survivors, settings.round.symmetry, settings.round.helix, pixel_size_A)
-        chosen = rescored(spectra, chosen, of_survivors, mask, settings.round, pixel_size_A, work, weights)
-        chosen = select_again(chosen, settings.round.select_again)
-        sums = sums_of(chosen)
-    told = {"low-pass (Fourier px)": settings.round.bandpass.shells(particles.box_px, pixel_size_A)[1]}
+    here = given(settings, inputs, [table], reference.pixel_size_A, work)
+    aligned = here.aligned(table, inputs.get("origin", table), reference.data)
+    chosen, sums = here.averaged(select(aligned, settings.round.select, settings.round.separation_px))
+    told = {"low-pass (Fourier px)": here.lowpass_fpx}
     if "other_half" in inputs:
-        own = np.asarray(average.compensated(sums.all))
-        own = imposed(own, settings.round.symmetry, settings.round.helix, pixel_size_A)
-        move = registered(own, inputs["other_half"].data, inputs["fsc_mask"].data, settings.round, pixel_size_A)
+        own = here.symmetric(np.asarray(average.compensated(sums.all)))
+        move = registered(own, inputs["other_half"].data, here.fsc_mask.data, settings.round, here.pixel_size_A)
         told |= {"laid onto the other half by (px)": move.shift_px, "laid onto it by (deg)": move.angle_deg}
         if move is not NOWHERE:
             chosen = move.of_poses(chosen)
-            sums = sums_of(chosen)
-    return {
-        "table": chosen,
-        **averages(sums, pixel_size_A, settings.round.symmetry, settings.round.helix),
-        "refs/001/fsc": fsc_of_parts(sums, inputs["fsc_mask"], "alternate particles aligned to one reference"),
-        "summary": {**summary(chosen), **told},
-    }
+            sums = here.sums(chosen, settings.is_last)
+    of_one = {of_reference(1, item): value for item, value in here.maps(sums).items()}
+    return {"table": chosen, **of_one, "summary": {**summary(chosen), **told}}
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What an iteration works with, whatever the reference."""
+
+    settings: Iterate
+    particles: Particles
+    spectra: Spectra
+    weights: Weights | None
+    mask: np.ndarray
+    fsc_mask: Volume
+    pixel_size_A: float
+    work: Work
+
+    @property
+    def lowpass_fpx(self) -> float:
+        """The low-pass in force."""
+        return self.settings.round.bandpass.shells(self.particles.box_px, self.pixel_size_A)[1]
+
+    def symmetric(self, reference: np.ndarray) -> np.ndarray:
+        """The reference with the round's symmetry imposed."""
+        return imposed(reference, self.settings.round.symmetry, self.settings.round.helix, self.pixel_size_A)
+
+    def aligned(self, table: Table, origin: Table, reference: np.ndarray) -> Table:
+        """The table with the poses and the cc that its rows find at a reference."""
+        symmetric, settings = self.symmetric(reference), self.settings.round
+        pixel_size_A, work = self.pixel_size_A, self.work
+        return align(self.spectra, table, origin, symmetric, self.mask, settings, pixel_size_A, work, self.weights)
+
+    def averaged(self, chosen: Table) -> tuple[Table, Sums]:
+        """The table, after a second selection where there is one, and the sums of its chosen rows."""
+        settings, sums = self.settings.round, self.sums(chosen, self.settings.is_last)
+        if settings.select_again is None:
+            return chosen, sums
+        survivors, (mask, work) = self.symmetric(np.asarray(average.compensated(sums.all))), (self.mask, self.work)
+        chosen = rescored(self.spectra, chosen, survivors, mask, settings, self.pixel_size_A, work, self.weights)
+        chosen = select_again(chosen, settings.select_again)
+        return chosen, self.sums(chosen, self.settings.is_last)
+
+    def maps(self, sums: Sums) -> dict[str, Any]:
+        """The averages and their FSC, by item."""
+        made = averages(sums, self.pixel_size_A, self.settings.round.symmetry, self.settings.round.helix)
+        return {**made, "fsc": fsc_of_parts(sums, self.fsc_mask, "alternate particles aligned to one reference")}
+
+    def sums(self, table: Table, whole_boxes: bool) -> Sums:
+        """The sums of the table's rows, of whole boxes or, where they pay, of blocks."""
+        if whole_boxes or not pays(self.spectra.reach, self.particles.box_px):
+            return summed(self.particles, table, self.mask, self.work, weights=self.weights)
+        return summed_spectra(self.spectra, table, self.mask, self.work, weights=self.weights)
+
+
+def given(
+    settings: Iterate, inputs: Mapping[str, Any], tables: Sequence[Table], pixel_size_A: float, work: Work
+) -> Given:
+    """What the iteration's inputs are to the tables that it aligns."""
+    particles: Particles = inputs["particles"]
+    reach = reach_fpx(settings.round.bandpass, particles.box_px, pixel_size_A)
+    parts = [table.tags[(table["aligned"] == 1) | (table["averaged"] == 1)] for table in tables]
+    spectra = spectra_of(particles, np.concatenate(parts), inputs.get("spectra"), reach, work)
+    weights, mask, fsc_mask = inputs.get("weights"), inputs["mask"].data, inputs["fsc_mask"]
+    return Given(settings, particles, spectra, weights, mask, fsc_mask, pixel_size_A, work)
 
 
 def align(

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 from engine.kinds import masks, shares
-from engine.kinds.alignment import adaptive, costs
+from engine.kinds.alignment import adaptive, costs, several_recipe
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.hooked import with_hook
 from engine.kinds.alignment.iterate import Iterate, iterate
 from engine.kinds.alignment.join import Join, join
 from engine.kinds.alignment.rounds import Iteration, has_cache, planned
+from engine.kinds.alignment.several_recipe import AVERAGE_ITEMS, own_weights, table_inputs
 from engine.kinds.alignment.spectra import Transform, lowpasses, transform
 from engine.kinds.alignment.start import HalfName, HalfStart, Start, start, start_half
 from engine.kinds.form import Bandpass, reads
-from engine.step import Cost, Input, Named, Step, StepItem, What
+from engine.step import Cost, Input, Named, Step, StepItem, What, of_reference
 
 ITEMS = {
     "average": Named("volume", "the average of an iteration"),
@@ -27,18 +28,19 @@ ITEMS = {
     "next_lowpass_fpx": Named(
         "number", "low-pass that the FSC sets for the next iteration, in Fourier px, where the band-pass is adaptive"
     ),
-    "table": Named("table", "poses after the iteration"),
+    "table": Named("table", "poses after the iteration; of a reference: of its particles"),
+    "poses": Named("table", "of a reference: poses and cc of all particles that may belong to it"),
     "starting_table": Named("table", "poses before the first iteration"),
     "starting_reference": Named("volume", "reference that the first iteration started from"),
     "mask": Named("volume", "the alignment mask"),
     "fsc_mask": Named("volume", "the mask of the FSC"),
+    "classification_mask": Named("volume", "the mask under which particles choose among references"),
     "summary": Named("summary", "numbers of the iteration"),
 }
 
-STARTS = ("table", "starting_table", "refs/001/average", "refs/001/starting_reference", "summary")
-AVERAGES = tuple(
-    f"refs/001/{item}" for item in ("average", "average_symmetrized", "average_raw", "fourier_weight", "fsc")
-)
+AVERAGE = of_reference(1, "average")
+STARTS = ("table", "starting_table", AVERAGE, of_reference(1, "starting_reference"), "summary")
+AVERAGES = tuple(of_reference(1, item) for item in AVERAGE_ITEMS)
 
 
 def unfold(project: Project) -> list[Step]:
@@ -46,9 +48,10 @@ def unfold(project: Project) -> list[Step]:
 
     Where there are several iterations, the particles' spectra are kept for them between.
     """
-    steps = [start_step(project)]
-    if has_cache(project):
-        steps.append(spectra_step(project))
+    kept = [spectra_step(project)] if has_cache(project) else []
+    if project.data.n_references > 1:
+        return several_recipe.steps(project, kept)
+    steps = [start_step(project), *kept]
     if project.data.halves == "none":
         return steps + iterations(project, "none")
     odd, even = half_steps(project, "odd"), half_steps(project, "even")
@@ -62,9 +65,9 @@ def unfold(project: Project) -> list[Step]:
 def start_step(project: Project) -> Step:
     """The first step of the whole project."""
     data = project.data
-    inputs = {"particles": reads("particles", data.particles), "table": reads("table", data.table)}
+    inputs = {"particles": reads("particles", data.particles), **table_inputs(project)}
     if data.template:
-        inputs["template"] = reads("volume", data.template)
+        inputs["template"] = reads("volume", data.templates[0])
     inputs |= own_weights(project)
     inputs |= masks.inputs(
         {"alignment": project.masks.alignment, "fsc": project.masks.fsc, "fourier": project.masks.fourier}
@@ -90,7 +93,7 @@ def spectra_step(project: Project) -> Step:
         version=1,
         settings=Transform(pixel_size_A=project.data.pixel_size_A, bandpasses=bandpasses),
         makes=("spectra",),
-        inputs={"particles": reads("particles", project.data.particles), "table": reads("table", project.data.table)},
+        inputs={"particles": reads("particles", project.data.particles), **table_inputs(project)},
         cost=Cost(share=lambda facts: costs.transform_share(project, facts)),
         scratch=True,
     )
@@ -110,7 +113,7 @@ def half_steps(project: Project, half: HalfName) -> list[Step]:
         inputs={
             "particles": reads("particles", project.data.particles),
             "table": _made("table", "ite_0000", "table"),
-            "reference": _made("volume", "ite_0000", "refs/001/average"),
+            "reference": _made("volume", "ite_0000", AVERAGE),
             "mask": _made("volume", "ite_0000", "mask"),
             **own_weights(project),
         },
@@ -134,7 +137,7 @@ def iteration_step(project: Project, iteration: Iteration, half: Literal["none",
     inputs = {
         "particles": reads("particles", project.data.particles),
         "table": _made("table", before, "table"),
-        "reference": _made("volume", before, "refs/001/average"),
+        "reference": _made("volume", before, AVERAGE),
         "mask": _made("volume", "ite_0000", "mask"),
         "fsc_mask": _made("volume", "ite_0000", "fsc_mask"),
         **own_weights(project),
@@ -182,9 +185,9 @@ def join_step(project: Project, iteration: Iteration) -> Step:
     for half in ("odd", "even"):
         of_half = f"half_{half}/ite_{number:04d}"
         inputs[f"{half}_table"] = _made("table", of_half, "table")
-        inputs[f"{half}_average"] = _made("volume", of_half, "refs/001/average")
-        inputs[f"{half}_raw"] = _made("volume", of_half, "refs/001/average_raw")
-        inputs[f"{half}_weight"] = _made("array", of_half, "refs/001/fourier_weight")
+        inputs[f"{half}_average"] = _made("volume", of_half, AVERAGE)
+        inputs[f"{half}_raw"] = _made("volume", of_half, of_reference(1, "average_raw"))
+        inputs[f"{half}_weight"] = _made("array", of_half, of_reference(1, "fourier_weight"))
     return Step(
         name=f"ite_{number:04d}",
         function=join,
@@ -199,12 +202,6 @@ def join_step(project: Project, iteration: Iteration) -> Step:
         inputs=inputs,
         labels={"ite": number},
     )
-
-
-def own_weights(project: Project) -> dict[str, Input]:
-    """The particles' own weights, where they have any."""
-    weights = project.data.weights
-    return {"weights": reads("weights", weights)} if weights else {}
 
 
 def _made(what: What, step: str, item: str) -> Input:

@@ -32,5 +32,12 @@ def planned(project: Project) -> list[Iteration]:
 
 
 def has_cache(project: Project) -> bool:
-    """A single iteration reads every particle once: nothing to keep."""
-    return len(planned(project)) > 1
+    """A single iteration of one reference reads every particle once: nothing to keep."""
+    return len(planned(project)) > 1 or project.data.n_references > 1
+
+
+def is_classified(project: Project, ite: int) -> bool:
+    """Whether after this iteration no particle belongs to two references: dealt at the start, or swapped since."""
+    return project.data.is_dealt or any(
+        iteration.settings.swap_references for iteration in planned(project) if iteration.number <= ite
+    )

@@ -18,9 +18,13 @@ def select(table: Table, rule: Select, separation_px: float = 0.0) -> Table:
     First the separation: of particles of one tomogram nearer than separation_px only the one with the highest cc goes on.
     Then the rule, over those that are left.
     """
+    return select_uncrowded(table, rule, crowded(table, separation_px))
+
+
+def select_uncrowded(table: Table, rule: Select, is_crowded: np.ndarray) -> Table:
+    """The same where it is known already which rows are crowded."""
     was_aligned = table["aligned"] == 1
-    candidates = was_aligned & ~crowded(table, separation_px)
-    return _chosen(table, rule, "select", "cc", was_aligned, candidates)
+    return _chosen(table, rule, "select", "cc", was_aligned, was_aligned & ~is_crowded)
 
 
 def select_again(table: Table, rule: Select) -> Table:

@@ -62,7 +62,7 @@ def cached_reach(bandpasses: Iterable[Bandpass], box_px: int, pixel_size_A: floa
 def transform(settings: Transform, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The blocks of the table's particles that take part, one after the other; none at all where they do not pay."""
     particles: Particles = inputs["particles"]
-    table: Table = inputs["table"]
+    table = all_rows(inputs)
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
     reach = cached_reach(settings.bandpasses, particles.box_px, pixel_size_A)
     takes_part = (table["aligned"] == 1) | (table["averaged"] == 1)
@@ -75,6 +75,20 @@ def transform(settings: Transform, inputs: Mapping[str, Any], work: Work) -> Out
             work.progress(done, len(tags))
 
     return {"spectra": SpectraStream(tags, particles.box_px, reach or 0, spectra())}
+
+
+def all_rows(inputs: Mapping[str, Any]) -> Table:
+    """The one starting table, or the rows of all of them; a particle of several stands once, taking part if it does in one."""
+    first, *others = (value for name, value in sorted(inputs.items()) if name.startswith("table"))
+    whole: Table = first
+    for table in others:
+        whole = whole.joined(table)
+    if not others:
+        return whole
+    takes_part = (whole["aligned"] == 1) | (whole["averaged"] == 1)
+    order = np.lexsort((~takes_part, whole["tag"]))
+    _, places = np.unique(whole["tag"][order], return_index=True)
+    return whole.where(order[places])
 
 
 @dataclass(frozen=True, eq=False)

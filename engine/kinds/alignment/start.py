@@ -17,7 +17,7 @@ from engine.kinds.alignment.form import Halves, Masks
 from engine.kinds.alignment.halves import halves_text, refuse_shared, with_halves
 from engine.kinds.averaging import bad_tags, summed, without
 from engine.kinds.form import Bandpass, Form
-from engine.step import Outputs
+from engine.step import Outputs, of_reference
 
 HalfName = Literal["odd", "even"]
 
@@ -42,33 +42,44 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     if settings.halves != "none":
         refuse_shared(table, particles.box_px)
     table = table.with_columns(ref=1, apix=pixel_size_A)
-    box_px = particles.box_px
     weights: Weights | None = inputs.get("weights")
-    sense.usable_weights(table, weights, box_px)
-    mask = masks.build(settings.masks.alignment, "alignment", inputs, box_px, pixel_size_A)
-    fsc_mask = mask
-    if settings.masks.fsc is not None:
-        fsc_mask = masks.build(settings.masks.fsc, "fsc", inputs, box_px, pixel_size_A)
-    template: Volume | None = inputs.get("template")
-    if template is not None and settings.masks.fourier is not None:
-        template = with_fourier_mask(template, inputs["fourier"], settings.masks.fourier)
-    reference = starting_reference(particles, table, mask, template, work, weights)
+    sense.usable_weights(table, weights, particles.box_px)
+    drawn = drawn_masks(settings.masks, inputs, particles.box_px, pixel_size_A)
+    template = template_read(settings.masks, inputs, "template")
+    reference = starting_reference(particles, table, drawn["mask"].data, template, work, weights)
     return {
         "table": table,
         "starting_table": table,
-        "mask": Volume(mask, pixel_size_A),
-        "fsc_mask": Volume(fsc_mask, pixel_size_A),
-        "refs/001/average": Volume(reference, pixel_size_A),
-        "refs/001/starting_reference": Volume(reference, pixel_size_A),
+        **drawn,
+        of_reference(1, "average"): Volume(reference, pixel_size_A),
+        of_reference(1, "starting_reference"): Volume(reference, pixel_size_A),
         "summary": {
             "particles": len(table),
             "taking part": int(table["averaged"].sum()),
             "excluded: no numbers or constant": ", ".join(map(str, bad)) or "none",
             "half-sets": halves_text(table),
             "pixel size (A)": pixel_size_A,
-            "box (px)": box_px,
+            "box (px)": particles.box_px,
         },
     }
+
+
+def drawn_masks(form: Masks, inputs: Mapping[str, Any], box_px: int, pixel_size_A: float) -> dict[str, Volume]:
+    """The alignment mask and that of the FSC, by their items; that of the classification where there is one."""
+    made = {"mask": masks.build(form.alignment, "alignment", inputs, box_px, pixel_size_A)}
+    made["fsc_mask"] = made["mask"]
+    for name, mask in (("fsc", form.fsc), ("classification", form.classification)):
+        if mask is not None:
+            made[f"{name}_mask"] = masks.build(mask, name, inputs, box_px, pixel_size_A)
+    return {item: Volume(mask, pixel_size_A) for item, mask in made.items()}
+
+
+def template_read(form: Masks, inputs: Mapping[str, Any], name: str) -> Volume | None:
+    """The template among the inputs, without what the Fourier mask takes out; None where there is none."""
+    template: Volume | None = inputs.get(name)
+    if template is None or form.fourier is None:
+        return template
+    return with_fourier_mask(template, inputs["fourier"], form.fourier)
 
 
 def with_fourier_mask(template: Volume, fourier_mask: Volume, name: str) -> Volume:
@@ -132,7 +143,7 @@ def start_half(settings: HalfStart, inputs: Mapping[str, Any], work: Work) -> Ou
     return {
         "table": table,
         "starting_table": table,
-        "refs/001/average": volume,
-        "refs/001/starting_reference": volume,
+        of_reference(1, "average"): volume,
+        of_reference(1, "starting_reference"): volume,
         "summary": told,
     }
