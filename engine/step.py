@@ -22,7 +22,7 @@ What = Literal["particles", "weights", "spectra", "table", "volume", "array", "s
 class Named(NamedTuple):
     """An item that a kind makes: what it is, and its meaning in words."""
 
-    what: Literal["volume", "table", "particles", "curve", "array", "number", "summary"]
+    what: Literal["volume", "table", "particles", "curve", "array", "summary"]
     meaning: str
 
 

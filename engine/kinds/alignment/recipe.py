@@ -26,7 +26,7 @@ ITEMS = {
         "curve", "FSC between half-sets, freed of the mask's share, or between alternate particles of one reference"
     ),
     "next_lowpass_fpx": Named(
-        "number", "low-pass that the FSC sets for the next iteration, in Fourier px, where the band-pass is adaptive"
+        "array", "low-pass that the FSC sets for the next iteration, in Fourier px, where the band-pass is adaptive"
     ),
     "table": Named("table", "poses after the iteration; of a reference: of its particles"),
     "poses": Named("table", "of a reference: poses and cc of all particles that may belong to it"),
