@@ -102,6 +102,20 @@ def size_bytes(n_rows: int, n_points: int) -> int:
     return _COMPLEX * n_rows * n_points
 
 
+def held_bytes(n_rows: int, n_points: int, n_shifts: int, tiling: Tiling = ON_CPU) -> tuple[int, int]:
+    """What a bank occupies, and what a call for GROUP particles takes beside it.
+
+    That is the squares of a tile, the columns (being made, waiting, together) with one particle's phases, and the scores.
+    """
+    kept = size_bytes(n_rows, n_points)
+    rows = min(n_rows, tiling.rows)
+    tile = min(size_bytes(rows, n_points), tiling.memory_bytes // 4)
+    columns = min(size_bytes(GROUP * n_shifts, n_points), tiling.memory_bytes // 4)
+    phases = min(size_bytes(n_shifts, n_points), columns)
+    call = tile + 3 * columns + 2 * phases + 4 * rows * GROUP * n_shifts
+    return (kept, call) if kept <= tiling.memory_bytes else (0, call + tile)
+
+
 def best_of_each(whole: Bank, particles: Sequence[Compared], weights: Any) -> tuple[np.ndarray, np.ndarray]:
     """The highest CC of each particle and row among its allowed shifts (n, rows) float32, and its flat place in the window.
 

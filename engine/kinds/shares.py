@@ -9,12 +9,21 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from engine.data import Volume
 from engine.kernels import average, quick
-from engine.kernels.fourier import spectrum_block
+from engine.kernels.fourier import spectrum, spectrum_block
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.wedge import Wedge
 from engine.kinds import imposing
-from engine.kinds.averaging import is_usable, normalised_block, small_box_px, small_mask
+from engine.kinds.averaging import (
+    Sums,
+    averages,
+    fsc_of_parts,
+    is_usable,
+    normalised_block,
+    small_box_px,
+    small_mask,
+)
 from engine.kinds.form import Helix
 from engine.step import Share, block_bytes
 
@@ -46,16 +55,17 @@ def transformed(box_px: int, reach: int) -> Share:
 
 
 def averaged(box_px: int) -> Share:
-    """Every box is read, normalised, transformed and summed."""
+    """Every box is read, normalised, transformed and summed; averages and FSC are made of the sums."""
     worker_bytes, shared_bytes = SUMMING_BYTES * box_px**3, AVERAGING_BYTES * box_px**3
-    return Share(_averaging_s(box_px), 4 * box_px**3, worker_bytes=worker_bytes, shared_bytes=shared_bytes)
+    share = Share(_averaging_s(box_px), 4 * box_px**3, worker_bytes=worker_bytes, shared_bytes=shared_bytes)
+    return share + Share(once_seconds=_finishing_s(box_px))
 
 
 def averaged_blocks(box_px: int, reach: int, read_bytes: int) -> Share:
-    """Every block is read (read_bytes: as far as it was stored), normalised and summed."""
+    """Every block is read (read_bytes: as far as it was stored), normalised and summed; then as `averaged`."""
     worker_bytes = SUMMING_BYTES * small_box_px(reach, box_px) ** 3 + read_bytes
-    shared_bytes = AVERAGING_BYTES * box_px**3
-    return Share(_averaging_blocks_s(box_px, reach), read_bytes, worker_bytes=worker_bytes, shared_bytes=shared_bytes)
+    shared_bytes, each_s = AVERAGING_BYTES * box_px**3, _averaging_blocks_s(box_px, reach)
+    return Share(each_s, read_bytes, 0, worker_bytes, shared_bytes, _finishing_s(box_px))
 
 
 def symmetrised(box_px: int, name: str, helix: Helix | None, pixel_size_A: float) -> Share:
@@ -102,6 +112,15 @@ def _averaging_s(box_px: int) -> float:
         return average.Placed(block, WEDGE, ROTATION, np.zeros(3))
 
     return _summing_s(box_px, placed)
+
+
+@lru_cache(maxsize=32)
+def _finishing_s(box_px: int) -> float:
+    """Seconds that become averages and FSC of two sums, once."""
+    noise = _noise(box_px)
+    total = average.FourierSum(spectrum(noise), np.ones((box_px, box_px, box_px // 2 + 1), np.float32))
+    sums, mask = Sums(total, total, 2), Volume(np.asarray(inscribed_ball(box_px)), 1.0)
+    return seconds(lambda: (averages(sums, 1.0, "C1", None), fsc_of_parts(sums, mask, "")))
 
 
 @lru_cache(maxsize=32)

@@ -1,5 +1,7 @@
 """The bank: the scores of the gather by matrix products, in the tomogram's frame and in the particle's own."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -152,3 +154,18 @@ def test_the_quicker_way_depends_on_sizes_as_it_should():
     lonely = Sizes(2400, 3800, 12, (3, 3, 3), 27, 1000, 1)
     assert bank_seconds(lonely, True) > 5 * bank_seconds(few, True)
     assert gather_seconds(lonely) == gather_seconds(few)
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 16, 4 << 20])
+def test_a_bank_and_a_call_hold_no_more_than_is_stated(group, memory_bytes):
+    tiling, sixteen = bank.Tiling(memory_bytes, 16), [*group, *group, *group][: bank.GROUP]
+    n_points, n_shifts = BALL.k_xyz.shape[1], max(int(one[2].sum()) for one in sixteen)
+    kept, call = bank.held_bytes(len(ROTATIONS), n_points, n_shifts, tiling)
+    whole = bank.bank([TABLE], BALL, ROTATIONS, tiling)
+    assert kept == (sum(tile.nbytes for *_, tile in whole.kept) if whole.kept else 0)
+    scored(sixteen, whole)
+    tracemalloc.start()
+    scored(sixteen, whole)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.3 * call < held < call + (1 << 20)  # beside the particles' own values and their windows

@@ -12,7 +12,7 @@ from engine.kinds.alignment.particle import n_kept
 from engine.kinds.alignment.polish import STENCIL
 from engine.kinds.alignment.rounds import Iteration, has_cache, is_classified, planned
 from engine.kinds.alignment.spectra import cached_reach, reach_fpx
-from engine.kinds.alignment.timing import seconds_per_particle
+from engine.kinds.alignment.timing import seconds_to_align
 from engine.kinds.form import Round
 from engine.step import Cost, Share, block_bytes
 
@@ -58,13 +58,14 @@ def cost(project: Project, iteration: Iteration, is_laid_on: bool) -> Cost:
         box_px, known_A = facts.box_px, known_pixel_size_A(project, facts)
         settings = adaptive.widest(project, iteration, box_px, known_A)
         reach, kept = reach_fpx(settings.bandpass, box_px, known_A), kept_reach(project, box_px, known_A)
-        seconds = n_searches * seconds_per_particle(settings, box_px, known_A, facts.n_particles, weighted)
-        held = registration.held_bytes(box_px, *settings.bandpass.shells(box_px, known_A)) if is_laid_on else 0
-        prepared = Share(seconds, shared_bytes=shares.AVERAGING_BYTES * box_px**3 + held)
-        for _ in range(
-            n_references * (2 + is_laid_on + (again is not None))
-        ):  # reference, average, what averages again
-            prepared += shares.symmetrised(box_px, settings.symmetry, settings.helix, known_A)
+        shells = settings.bandpass.shells(box_px, known_A)
+        chosen = group.way(settings, plan, box_px, shells, facts.n_particles, weighted=weighted)
+        each, once = seconds_to_align(settings, box_px, known_A, facts.n_particles, weighted)
+        held = registration.held_bytes(box_px, *shells) if is_laid_on else 0
+        held += shares.AVERAGING_BYTES * box_px**3 + chosen.bank_bytes
+        prepared = n_searches * Share(each, 0, 0, chosen.call_bytes, held, once)
+        n_maps = 2 + is_laid_on + (again is not None)  # the reference, the average, and what averages again
+        prepared += n_references * n_maps * shares.symmetrised(box_px, settings.symmetry, settings.helix, known_A)
         if kept is None or kept < reach:
             whole = shares.averaged(box_px)
             split = whole if is_split else Share()
@@ -119,7 +120,7 @@ def search_in_words(
     fold = symmetry.n_fold(settings.symmetry)
     if plan.is_fast and settings.azimuth.range_deg > 360 / fold:
         text += f"; azimuth narrowed to {360 / fold:.4g} deg by {settings.symmetry}"
-    each = seconds_per_particle(settings, facts.box_px, pixel_size_A, facts.n_particles, weighted)
+    each = seconds_to_align(settings, facts.box_px, pixel_size_A, facts.n_particles, weighted).each
     at_most = ""
     if settings.bandpass.adaptive is not None:
         text += f"; the low-pass follows the FSC, as far as {shells[1]:.3g} Fourier px"

@@ -30,11 +30,16 @@ Search = Callable[[Iterable[Member]], list[Pose]]
 
 @dataclass(frozen=True)
 class Way:
-    """How a round's first stage goes: one particle after the other or through a bank, and the cuts it has in Fourier px."""
+    """How a round's first stage goes: one particle after the other or through a bank, and the cuts it has in Fourier px.
+
+    bank_bytes: what the bank occupies, once; call_bytes: what scoring a group of particles by it takes, for each worker.
+    """
 
     first_stage: Literal["gather", "bank"]
     highpass_fpx: float
     lowpass_fpx: float
+    bank_bytes: int = 0
+    call_bytes: int = 0
 
     @property
     def screens(self) -> bool:
@@ -77,7 +82,9 @@ def way(
         n,
         n_particles,
     )
-    return Way("bank" if bank_is_quicker(sizes, not is_global, on_gpu) else "gather", high, low)
+    if not bank_is_quicker(sizes, not is_global, on_gpu):
+        return Way("gather", high, low)
+    return Way("bank", high, low, *bank.held_bytes(sizes.n_rotations, sizes.n_ball, sizes.n_shifts))
 
 
 def search(chosen: Way, settings: Round, plan: Plan, matter: Matter) -> Search:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,29 +26,38 @@ TOGETHER = 4
 """Particles that are timed in a group; what more of them would share is not counted."""
 
 
-def seconds_per_particle(
+class Seconds(NamedTuple):
+    """What one core takes: to align a particle, without reading it; and before, to prepare the reference for all."""
+
+    each: float
+    once: float
+
+
+def seconds_to_align(
     settings: Round, box_px: int, pixel_size_A: float, n_particles: int, weighted: bool = False
-) -> float:
-    """Seconds that one core takes to align one particle in this round, without reading it; takes a second or so to find out."""
+) -> Seconds:
+    """The seconds of an iteration of this round; takes a second or so to find out."""
     plan, shells = search_plan(settings), settings.bandpass.shells(box_px, pixel_size_A)
     way = group.way(settings, plan, box_px, shells, n_particles, weighted=weighted)
     return _measured(settings, box_px, shells, reach_fpx(settings.bandpass, box_px, pixel_size_A), way)
 
 
 @lru_cache(maxsize=16)
-def _measured(settings: Round, box_px: int, shells_fpx: tuple[float, float], reach: int, way: group.Way) -> float:
+def _measured(settings: Round, box_px: int, shells_fpx: tuple[float, float], reach: int, way: group.Way) -> Seconds:
     plan = search_plan(settings)
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     with threadpool_limits(1):
         block = spectrum_block(noise, reach)
+        start = time.perf_counter()
         matter = prepared(noise, np.asarray(inscribed_ball(box_px)), [group.TYPICAL], *shells_fpx, reach)
+        once = time.perf_counter() - start
         n_first = len(plan.levels[0])
         n_timed = n_first if way.first_stage == "bank" else min(n_first, MANY)
         many = _seconds(matter, block, box_px, settings, plan, way, n_timed)
         if n_timed == n_first:
-            return many
+            return Seconds(many, once)
         few = _seconds(matter, block, box_px, settings, plan, way, FEW)
-    return many + max(0.0, (n_first - MANY) * (many - few) / (MANY - FEW))
+    return Seconds(many + max(0.0, (n_first - MANY) * (many - few) / (MANY - FEW)), once)
 
 
 def _seconds(
