@@ -26,6 +26,10 @@ azimuth = { range_deg = 0 }
 shifts = { limits_xyz_px = [1, 1, 1] }
 bandpass = { lowpass_fpx = 7 }
 """
+CLASSES = """
+[masks]
+classification = { shape = "sphere", radius_px = 5 }
+"""
 
 
 def test_the_page_is_what_the_code_says() -> None:
@@ -74,6 +78,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("parity")
     (folder / "truth.toml").write_text(TRUTH, "utf-8")
     (folder / "pr_1.toml").write_text(PROJECT, "utf-8")
+    swapping = PROJECT.replace('template = "truth:template"', "references = 2").replace(
+        "[[rounds]]", "[[rounds]]\nswap_references = true"
+    )
+    (folder / "classes.toml").write_text(swapping + CLASSES, "utf-8")
     engine.run([folder])
     return folder
 
@@ -83,7 +91,8 @@ def test_query_answers_for_every_item_of_ddb_that_is_done(campaign: Path, item: 
     _, state, words = parity.item_row(item)
     assert words
     if state == "done":
-        assert engine.query(f"pr_1:{item}", folder=campaign).value is not None
+        project = "classes" if item == "cmask" else "pr_1"
+        assert engine.query(f"{project}:{item}", folder=campaign).value is not None
     else:
         with pytest.raises(EngineError, match=r"it has|it makes"):
             engine.query(f"pr_1:{item}", folder=campaign)

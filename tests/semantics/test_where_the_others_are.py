@@ -1,4 +1,4 @@
-"""Toys that stand beside what they are about: T1, T6, T7, T9 and the project tree of T10, each named here once."""
+"""Toys that stand beside what they are about: T1, T6, T7, T9, T13 and the project tree of T10, each named here once."""
 
 import ast
 from pathlib import Path
@@ -39,6 +39,9 @@ ELSEWHERE = {
     },
     "T10 Dynamo's project tree": {
         "dynamo/test_layout.py": ("test_every_iteration_lies_where_dynamo_has_it",),
+    },
+    "T13 the low-pass of the next iteration": {
+        "kinds/test_gold_standard.py": ("test_the_next_low_pass_is_the_resolution_shell_less_the_pushback",),
     },
 }
 
