@@ -22,7 +22,7 @@ ELSEWHERE = {
         ),
     },
     "T7 threshold modes, threshold II and separation": {
-        "kinds/test_alignment.py": (
+        "kinds/test_alignment_selection.py": (
             "test_selection_rules_keep_what_they_say",
             "test_those_who_were_rejected_from_alignment_stay_out_and_those_not_aligned_stay_as_they_are",
             "test_a_second_selection_is_among_the_survivors_of_the_first_by_cc2",
