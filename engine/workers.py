@@ -1,7 +1,8 @@
 """Worker processes: forked from the caller, so that each finds in memory what the caller had there, and shares it.
 
-A worker is handed the numbers of jobs and sends back what they give. One that dies (killed, out of memory, a driver's fault) is
-replaced, and the job it had in hand is done again, ATTEMPTS times in all. Workers die with the caller, however it ends.
+A worker is handed the numbers of jobs and sends back what they give. One that dies (killed, out of memory, a driver's fault) or is
+stuck (stopped, or silent far longer than any job took) is replaced, and the job it had in hand is done again, ATTEMPTS times in all.
+Workers die with the caller, however it ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections import Counter, deque
@@ -19,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from engine.faults import EngineError
@@ -28,6 +31,12 @@ ATTEMPTS = 3
 
 IN_HAND = 2
 """Jobs given to a worker at a time: the next waits there while the caller is busy."""
+
+LOOK_S = 2.0
+"""How long the caller waits for an answer before it looks at the workers."""
+
+PATIENCE_S, PATIENCE_TIMES = 600.0, 10
+"""A worker is stuck when it is silent for so many seconds and so many times the longest job so far beside."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -42,12 +51,13 @@ def can_fork() -> bool:
 
 @dataclass(eq=False)
 class _Worker:
-    """A process, the caller's end of the line to it, and the numbers of the jobs it has, the first one at work."""
+    """A process, the caller's end of the line to it, and the numbers of the jobs it has, the first one at work since then."""
 
     number: int
     process: BaseProcess
     line: Connection
     in_hand: deque[int] = field(default_factory=deque)
+    since: float = field(default_factory=time.monotonic)
 
 
 class Team:
@@ -57,6 +67,7 @@ class Team:
         self._function, self._jobs = function, jobs
         self._waiting = deque(range(len(jobs)))
         self._deaths: Counter[int] = Counter()
+        self._longest_s = 0.0
         self._workers: list[_Worker] = []
         for number in range(min(n_workers, len(jobs))):
             self._workers.append(self._forked(number))
@@ -99,13 +110,15 @@ class Team:
                 if len(worker.in_hand) <= n_in_hand and self._waiting and self._waiting[0] < end:
                     number = self._waiting.popleft()
                     worker.in_hand.append(number)
+                    worker.since = worker.since if n_in_hand else time.monotonic()
                     with suppress(OSError):  # it is dead: that is found out when its answer is asked for
                         worker.line.send(number)
 
     def _received(self) -> dict[int, Any]:
         """The answers that are there, at least one unless a worker has died."""
         found = {}
-        lines = wait([worker.line for worker in self._workers])
+        while not (lines := wait([worker.line for worker in self._workers], LOOK_S)):
+            self._end_those_who_are_stuck()
         for worker in [worker for worker in self._workers if worker.line in lines]:
             try:
                 number, result, fault = worker.line.recv()
@@ -113,10 +126,19 @@ class Team:
                 self._replace(worker)
                 continue
             worker.in_hand.popleft()
+            now = time.monotonic()
+            self._longest_s, worker.since = max(self._longest_s, now - worker.since), now
             if fault is not None:
                 raise fault
             found[number] = result
         return found
+
+    def _end_those_who_are_stuck(self) -> None:
+        """Kills workers that are stopped or silent for too long: their line then ends, as that of any dead worker."""
+        patience_s = PATIENCE_S + PATIENCE_TIMES * self._longest_s
+        for worker in self._workers:
+            if worker.in_hand and (_is_stopped(worker.process) or time.monotonic() - worker.since > patience_s):
+                worker.process.kill()
 
     def _replace(self, dead: _Worker) -> None:
         """Another worker in the place of a dead one; what that had in hand waits again."""
@@ -134,6 +156,14 @@ class Team:
         place = self._workers.index(dead)
         del self._workers[place]
         self._workers.insert(place, self._forked(dead.number))
+
+
+def _is_stopped(process: BaseProcess) -> bool:
+    try:
+        state = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state == "T"
 
 
 def _manner(process: BaseProcess) -> str:

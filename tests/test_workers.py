@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import workers
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.workers import ATTEMPTS, can_fork
@@ -62,6 +63,32 @@ def test_the_job_of_a_worker_that_was_killed_is_done_by_another(tmp_path):
 
     assert list(Work(3).map(job, range(12))) == [number**2 for number in range(12)]
     assert len(list(tmp_path.iterdir())) == 2 * (ATTEMPTS - 1)
+
+
+def test_the_job_of_a_worker_that_was_stopped_is_done_by_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "LOOK_S", 0.05)
+
+    def job(number):
+        if number == 3 and not (tmp_path / "stopped").exists():
+            (tmp_path / "stopped").touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return number**2
+
+    assert list(Work(2).map(job, range(8))) == [number**2 for number in range(8)]
+    assert (tmp_path / "stopped").exists()
+
+
+def test_the_job_of_a_worker_that_is_silent_for_too_long_is_done_by_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "LOOK_S", 0.05)
+    monkeypatch.setattr(workers, "PATIENCE_S", 0.3)
+
+    def job(number):
+        if number == 3 and not (tmp_path / "asleep").exists():
+            (tmp_path / "asleep").touch()
+            time.sleep(600)
+        return number**2
+
+    assert list(Work(2).map(job, range(8))) == [number**2 for number in range(8)]
 
 
 def test_a_job_that_kills_every_worker_is_named():
