@@ -1,8 +1,8 @@
 """Worker processes: forked from the caller, so that each finds in memory what the caller had there, and shares it.
 
-A worker is handed the numbers of jobs and sends back what they give. One that dies (killed, out of memory, a driver's fault) or is
-stuck (stopped, or silent far longer than any job took) is replaced, and the job it had in hand is done again, ATTEMPTS times in all.
-Workers die with the caller, however it ends.
+A worker is handed the numbers of jobs and sends back what they give. One that dies (killed, out of memory, a fault of a driver)
+or is stuck (stopped, or silent far longer than any job took) is replaced, and the job it had in hand is done again, ATTEMPTS
+times in all. Workers die with the caller, however it ends.
 """
 
 from __future__ import annotations
