@@ -13,61 +13,24 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from small_campaign import ALIGNMENT, TRUTH, engine, run, written
 
 from engine.cli import show
-from engine.cli.commands import app
 from engine.faults import EngineError, Fault
 
-TRUTH = """\
-kind = "phantom"
-[object]
-blobs = 8
-radius_px = 2
-[boxes]
-count = 6
-box_px = 24
-[start]
-template_lowpass_fpx = 4
-"""
-ALIGNMENT = """\
-kind = "alignment"
-[data]
-particles = "truth:particles"
-table = "truth:table"
-template = "truth:template"
-[[rounds]]
-iterations = 1
-cone = { range_deg = 10, step_deg = 5 }
-azimuth = { range_deg = 0 }
-refine = { levels = 0 }
-shifts = { limits_xyz_px = [2, 2, 2] }
-bandpass = { highpass_fpx = 0, lowpass_fpx = 5 }
-"""
 ENGINE = [sys.executable, "-c", "from engine.cli import main; main()"]
-
-
-def engine(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), prog_name="engine", catch_exceptions=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "truth.toml").write_text(TRUTH)
-    (tmp_path / "pr_1.toml").write_text(ALIGNMENT)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return written(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign that has been run."""
-    folder = tmp_path_factory.mktemp("done")
-    (folder / "truth.toml").write_text(TRUTH)
-    (folder / "pr_1.toml").write_text(ALIGNMENT)
-    result = engine("run", str(folder), "--gpus", "none")
-    assert result.exit_code == 0, result.output
-    return folder
+    return run(tmp_path_factory.mktemp("done"))
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
@@ -282,62 +245,6 @@ def test_new_writes_a_project_and_says_what_comes_next(folder: Path) -> None:
     assert "engine check sum_1.toml" in result.stdout
     assert (folder / "sum_1.toml").is_file()
     assert engine("new", "average", "sum_1").exit_code == 1
-
-
-def test_query_shows_writes_and_tells_where(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(done)
-    assert "pr_1:average " in engine("query", "pr_1").stdout
-    assert engine("query", "pr_1:a", "--path").stdout == "pr_1/ite_0001.h5\trefs/001/average\n"
-    table = engine("query", "pr_1:t", "--columns", "tag,cc", "--where", "tag > 2", "--sort", "-tag").stdout.splitlines()
-    assert table[0].split() == ["tag", "cc"]
-    assert [line.split()[0] for line in table[1:]] == ["6", "5", "4", "3"]
-    assert "24 x 24 x 24" in engine("query", "pr_1:a").stdout
-    assert json.loads(engine("query", "pr_1:summary", "--json").stdout)["particles"] == 6
-    assert len(engine("query", "pr_1:cc").stdout.splitlines()) == 6
-    assert "ProjectDone" in engine("query", "pr_1:log").stdout
-    assert re.match("particles +6", engine("query", "truth:particles").stdout)
-
-
-def test_query_writes_one_file_or_one_for_each_iteration(done: Path, tmp_path: Path) -> None:
-    engine("query", f"{done}/pr_1:a", "-o", f"{tmp_path}/a.mrc")
-    result = engine("query", f"{done}/pr_1:a:ite=*", "-o", f"{tmp_path}/a.em")
-    assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mrc", "a_0000.em", "a_0001.em"]
-
-
-def test_a_table_becomes_relions_list_with_the_pixel_size_of_its_step(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from engine.cli import values
-    from engine.query import query
-
-    result = engine("query", f"{done}/pr_1:t", "-o", f"{tmp_path}/p.star", "--star", "relion4")
-    assert result.exit_code == 0, result.output
-    assert "_rlnTomoName" in (tmp_path / "p.star").read_text()
-    wrong = engine("query", f"{done}/pr_1:t", "-o", f"{tmp_path}/q.star", "--star", "relion")
-    assert (wrong.exit_code, wrong.stderr.count("\n")) == (1, 1)
-    assert "no .star dialect 'relion'; there are dynamo, relion3.1, relion4" in wrong.stderr
-    sizes = []
-    monkeypatch.setattr(values, "export", lambda value, name, size, star: sizes.append((size, star)))
-    values.write(query(f"{done}/pr_1:t"), "p.star", "relion4")
-    assert sizes == [(query(f"{done}/pr_1:a").value.pixel_size_A, "relion4")]
-
-
-def test_the_particles_of_an_alignment_are_those_that_it_reads(done: Path, tmp_path: Path) -> None:
-    shown = engine("query", f"{done}/pr_1:data").stdout
-    assert shown == engine("query", f"{done}/truth:particles").stdout
-    assert engine("query", f"{done}/pr_1:data", "--path").stdout.endswith("\tparticles\n")
-    for name in ("boxes/", "plain", "stack.mrcs"):
-        assert engine("query", f"{done}/pr_1:data", "-o", f"{tmp_path}/{name}").exit_code == 0
-    assert len(list((tmp_path / "boxes").glob("particle_0000?.em"))) == 6
-    assert len(list((tmp_path / "plain").glob("particle_0000?.em"))) == 6
-    (tmp_path / "pr_2.toml").write_text(ALIGNMENT.replace("truth:particles", "boxes"))
-    assert re.match("particles +6", engine("query", f"{tmp_path}/pr_2:data").stdout)
-    assert engine("query", f"{tmp_path}/pr_2:data", "--path").stdout.endswith("boxes\n")
-    onto_itself = engine("query", f"{tmp_path}/pr_2:data", "-o", f"{tmp_path}/boxes")
-    assert "is what would be read" in onto_itself.stderr
-    assert "leave out all keys but tag" in engine("query", f"{done}/pr_1:data:ite=1").stderr
-    assert "24 x 24 x 24" in engine("query", f"{done}/pr_1:data:tag=2").stdout
 
 
 def test_a_file_in_place_of_the_store_is_one_line_with_what_to_do(folder: Path) -> None:
