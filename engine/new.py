@@ -26,6 +26,7 @@ _TITLES = {
     "mask": "A membrane and what stands on it",
     "phantom": "Particles of a known object",
     "postprocess": "Resolution and sharpened map of two halves",
+    "specimen": "Tomograms of virus-like particles, and the truth of them",
 }
 _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     "alignment": {
@@ -88,6 +89,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("local",): {"sampling_A": 25},
         ("directional",): {"half_angle_deg": 20, "directions": 100},
     },
+    "specimen": {},
 }
 """What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
 

@@ -49,6 +49,18 @@ truth = "truth:truth"
 average = "pr_1:average"
 object = "truth:object"
 """,
+    "vlps": """\
+kind = "specimen"
+[tomograms]
+count = 1
+size_xyz_px = [90, 90, 90]
+[particles]
+per_tomogram = 1
+radius_A = [230, 240]
+[others]
+gold = 1
+junk = 1
+""",
     "shape": 'kind = "mask"\n[data]\nbox_px = 20\npixel_size_A = 4\n[mask]\nshape = "sphere"\nradius_px = 6\n',
     "post": """\
 kind = "postprocess"
