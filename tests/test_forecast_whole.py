@@ -13,6 +13,8 @@ from engine.geometry import symmetry
 from engine.kernels import helix as helices
 from engine.kernels import quick
 from engine.kinds import alignment, average, imposing, shares
+from engine.kinds.alignment import costs
+from engine.kinds.alignment.timing import Seconds
 from engine.kinds.form import Helix
 
 QUICKSTART = Path(__file__).resolve().parents[1] / "projects" / "quickstart"
@@ -82,16 +84,18 @@ def test_as_many_moves_are_told_as_are_made(name, helix):
     assert imposing.n_operators(name, helix, 40, 3.0) == made
 
 
-def test_a_symmetry_costs_by_its_operators_once_a_step():
+def test_a_symmetry_costs_by_its_operators_once_a_step(monkeypatch):
+    monkeypatch.setattr(costs, "seconds_to_align", lambda *_: Seconds(each=0.0, once=0.0))
     facts = ParticleFacts(10, 32, 4.0)
 
     def of_average(name):
         values = {"data": {"particles": "p", "table": "t.tbl"}, "average": {"symmetry": name}}
         return average.share_of(average.Project.model_validate(values))(facts).once_seconds
 
-    assert of_average("C1") == 0
-    assert of_average("I") == pytest.approx(59 / 23 * of_average("O"))
-    assert of_average("I") == shares.symmetrised(32, "I", None, 4.0).once_seconds
+    plain = of_average("C1")  # what becomes of the sums
+    octahedral = of_average("O") - plain
+    assert of_average("I") - plain == pytest.approx(59 / 23 * octahedral)
+    assert of_average("I") - plain == pytest.approx(shares.symmetrised(32, "I", None, 4.0).once_seconds)
 
     def of_alignment(**settings):
         one = {"bandpass": {"lowpass_fpx": 6.0}, "cone": {"range_deg": 0.0}, **settings}
@@ -99,10 +103,10 @@ def test_a_symmetry_costs_by_its_operators_once_a_step():
         steps = alignment.unfold(alignment.Project.model_validate({"data": data, "rounds": [one]}))
         return steps[-1].cost.share(facts).once_seconds
 
-    assert of_alignment() == 0
-    assert of_alignment(symmetry="O") == pytest.approx(2 * of_average("O"))
-    assert of_alignment(symmetry="O", select_again={}) == pytest.approx(3 * of_average("O"))
-    assert of_alignment(helix={"turn_deg": 20.0, "rise_A": 8.0}) > 0
+    assert of_alignment() == pytest.approx(plain)
+    assert of_alignment(symmetry="O") - plain == pytest.approx(2 * octahedral)
+    assert of_alignment(symmetry="O", select_again={}) - 2 * plain == pytest.approx(3 * octahedral)
+    assert of_alignment(helix={"turn_deg": 20.0, "rise_A": 8.0}) > plain
 
 
 def test_a_rise_that_fills_the_box_with_thousands_of_subunits_is_a_fault():

@@ -27,8 +27,8 @@ from engine.kinds.averaging import (
 from engine.kinds.form import Helix
 from engine.step import Share, block_bytes
 
-SUMMING_BYTES = 45
-"""Held by each worker that sums particles, for a voxel of the box in which they are summed: a group at work, one waiting."""
+SUMMING_BYTES = 65
+"""Held by each worker that sums particles, for a voxel of the box in which they are summed: a group at work, one on its way."""
 
 AVERAGING_BYTES = 66
 """Held beside the workers, for a voxel of the particles' box: the sums of two parts, and what becomes of them."""
