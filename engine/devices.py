@@ -129,12 +129,14 @@ class Work:
         Several workers, or GPUs, are processes (threads where processes cannot be forked): function changes nothing of the
         caller's, and what it gives lies in the host's memory.
         """
-        n_workers = len(self.gpus) or self.workers
+        n_workers, jobs = len(self.gpus) or self.workers, list(jobs)
+        # One job is not worth a fork; but where workers are forked, no GPU's driver may be started.
+        is_alone = n_workers == 1 or (len(jobs) <= 1 and not self.gpus)
         with threadpool_limits(1):
-            if n_workers == 1:
+            if is_alone:
                 yield from self._map_here(function, jobs)
             elif can_fork():
-                yield from self._map_in_processes(function, list(jobs), n_workers)
+                yield from self._map_in_processes(function, jobs, n_workers)
             else:
                 yield from self._map_in_threads(function, jobs, n_workers)
 

@@ -131,6 +131,7 @@ class Share:
             times * self.kept_bytes,
             self.worker_bytes,
             self.shared_bytes,
+            times * self.once_seconds,
         )
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TextIO, TypeVar, cast
 
 from engine.faults import EngineError
 
@@ -69,8 +69,12 @@ class Team:
         self._deaths: Counter[int] = Counter()
         self._longest_s = 0.0
         self._workers: list[_Worker] = []
-        for number in range(min(n_workers, len(jobs))):
-            self._workers.append(self._forked(number))
+        try:
+            for number in range(min(n_workers, len(jobs))):
+                self._workers.append(self._forked(number))
+        except BaseException:
+            self.dismiss()
+            raise
 
     def results(self, check: Callable[[], None]) -> Iterator[Any]:
         """What the jobs give, in their order; check() is called after each. An exception of a job is raised here."""
@@ -99,7 +103,10 @@ class Team:
         with warnings.catch_warnings():
             # Threads of the caller are not there in a fork. Workers touch nothing that those may hold.
             warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
+            try:
+                process.start()
+            except OSError as error:
+                raise EngineError(f"no further worker can be started: {error.strerror} (give fewer workers)") from error
         theirs.close()
         return _Worker(number, process, mine)
 
@@ -185,6 +192,7 @@ def _serve(
     cast(Any, ctypes.CDLL(None)).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != caller:
         return
+    sys.stdout, sys.stderr = _own_stream(1), _own_stream(2)
     for other in callers_lines:
         other.close()
     while True:
@@ -204,3 +212,11 @@ def _serve(
             return  # the caller has gone
         except Exception as fault:
             line.send((number, None, RuntimeError(f"what a worker found cannot be sent: {fault!r}")))
+
+
+def _own_stream(number: int) -> TextIO:
+    """A stream to the file of that number. The caller's streams may be locked by a thread of it, such as that of the bars."""
+    try:
+        return open(number, "w", buffering=1, errors="replace", closefd=False)
+    except OSError:  # the caller has closed it
+        return open(os.devnull, "w")

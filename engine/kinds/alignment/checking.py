@@ -36,6 +36,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.pixel_sizes(sizes)
     table = tables[0]
     yield from references.too_few(project, table)
+    yield from references.strangers(project, tables)
     known = particles is not None and table is not None
     pixel_size_A = data.pixel_size_A
     if particles and known:

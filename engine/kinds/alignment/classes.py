@@ -55,6 +55,12 @@ def joined(tables: Sequence[Table]) -> Table:
     return whole.sorted_by("tag")
 
 
+def are_strangers(tables: Sequence[Table]) -> bool:
+    """Whether there are several tables, and no particle stands in two of them: none has a choice."""
+    tags = np.concatenate([np.unique(table.tags) for table in tables])
+    return len(tables) > 1 and len(np.unique(tags)) == len(tags)
+
+
 def have_competed(tables: Sequence[Table]) -> bool:
     """Whether no particle belongs to two references."""
     tags = joined(tables).tags

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.data import Table
 from engine.faults import Fault, Key
+from engine.kinds.alignment.classes import are_strangers
 from engine.kinds.alignment.form import Project
 
 
@@ -38,6 +39,19 @@ def too_few(project: Project, table: Table | None) -> Iterator[Fault]:
         yield Fault(
             ("data", "references"), f"{n} particles cannot be dealt to {data.n_references} references", "ask for fewer"
         )
+
+
+def strangers(project: Project, tables: Sequence[Table | None]) -> Iterator[Fault]:
+    """Particles that shall swap, where each stands in one table alone."""
+    known = [table for table in tables if table is not None]
+    if is_swapping(project) and len(known) == len(tables) and are_strangers(known):
+        what = "no particle stands in two of these tables, and swap_references lets it go only where it has a pose"
+        yield Fault(("data", "table"), what, "one table of all particles")
+
+
+def is_swapping(project: Project) -> bool:
+    """Whether references compete in any round."""
+    return any(settings.swap_references for settings in project.rounds)
 
 
 def _numbers(project: Project) -> Iterator[Fault]:
@@ -91,8 +105,15 @@ def _several(project: Project) -> Iterator[Fault]:
         )
     if project.hooks.after_iteration is not None:
         yield Fault(("hooks", "after_iteration"), "follows the iterations of one reference only", "remove it")
-    is_swapping = any(settings.swap_references for settings in project.rounds)
-    if project.masks.classification is not None and not is_swapping:
+    templates = project.data.templates
+    twice = next((number for number, text in enumerate(templates) if text in templates[:number]), None)
+    if twice is not None and len(project.data.tables) == 1:
+        yield Fault(
+            ("data", "template", twice),
+            f"is template no. {templates.index(templates[twice]) + 1} once more: with one table these references stay the same",
+            "another template; or data.references and no template, and the particles are dealt to them at random",
+        )
+    if project.masks.classification is not None and not is_swapping(project):
         yield Fault(
             ("masks", "classification"),
             "serves to choose among references, and no round has swap_references = true",

@@ -12,7 +12,16 @@ from engine.data import Curve, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kinds.alignment.choosing import first_halves, with_other_half, with_whole
-from engine.kinds.alignment.classes import agreed, assigned, have_competed, joined, members, surviving, with_members
+from engine.kinds.alignment.classes import (
+    agreed,
+    are_strangers,
+    assigned,
+    have_competed,
+    joined,
+    members,
+    surviving,
+    with_members,
+)
 from engine.kinds.alignment.iterate import Given, Iterate, given, summary
 from engine.kinds.alignment.select import crowded, select_uncrowded
 from engine.kinds.averaging import fsc_curve
@@ -92,6 +101,10 @@ class Contest:
         mask: that of the classification; others_half: by the half averages that the particle is no part of. Whatever is not
         the cc of the alignment stands in cc2.
         """
+        if are_strangers(self.tables):
+            raise EngineError(
+                "swap_references: no particle stands in two of the tables (give one table for all references)"
+            )
         first = first_halves(self.tables) if others_half else np.zeros(0)
         found, heights = list(self.tables), [np.full(len(table), -np.inf) for table in self.tables]
         for number in surviving(self.tables):
