@@ -10,9 +10,10 @@ from engine.faults import EngineError
 from engine.geometry import euler, symmetry
 from engine.kernels import blobs
 from engine.kinds import alignment, comparison
-from engine.kinds.alignment.halves import n_shared, with_halves
+from engine.kinds.alignment.halves import n_shared
 from engine.kinds.alignment.select import select, select_again
 from engine.kinds.form import Select
+from engine.kinds.halving import with_halves
 
 PHANTOM = {
     "object": {"blobs": 40, "radius_px": 8},
