@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess
+from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess, selection
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Named, Step
 
@@ -32,4 +32,5 @@ KINDS: dict[str, Kind] = {
     "mask": cast(Kind, mask),
     "phantom": cast(Kind, phantom),
     "postprocess": cast(Kind, postprocess),
+    "selection": cast(Kind, selection),
 }
