@@ -26,6 +26,7 @@ _TITLES = {
     "mask": "A membrane and what stands on it",
     "phantom": "Particles of a known object",
     "postprocess": "Resolution and sharpened map of two halves",
+    "selection": "Particles without duplicates and without bad ones",
     "specimen": "Tomograms of virus-like particles, and the truth of them",
 }
 _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
@@ -88,6 +89,17 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("sharpening", "lowpass_A"): 6,
         ("local",): {"sampling_A": 25},
         ("directional",): {"half_angle_deg": 20, "directions": 100},
+    },
+    "selection": {
+        ("data", "table"): "pr_1:table",
+        ("data", "pixel_size_A"): 1.35,
+        ("filters",): [
+            {"by": "distance", "distance_A": 50},
+            {"by": "mixture", "offset": 0.01},
+            {"by": "latitude", "n_std": 1},
+            {"by": "lattice", "range_A": [60, 85], "neighbours": 3, "fold": 6},
+            {"by": "expression", "keep": "averaged == 1"},
+        ],
     },
     "specimen": {},
 }

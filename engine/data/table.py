@@ -55,6 +55,7 @@ COLUMNS: dict[str, str] = {
 
 EXTRA_COLUMNS: dict[str, str] = {
     "half": "half-set, set once and inherited: 0 none, 1 odd, 2 even",
+    "rejected_by": "number of the filter of a selection that rejected the row, counted from 1; 0: kept",
 }
 """Columns that a .tbl file has no place for."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess, specimen
+from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess, selection, specimen
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Named, Step
 
@@ -32,5 +32,6 @@ KINDS: dict[str, Kind] = {
     "mask": cast(Kind, mask),
     "phantom": cast(Kind, phantom),
     "postprocess": cast(Kind, postprocess),
+    "selection": cast(Kind, selection),
     "specimen": cast(Kind, specimen),
 }

@@ -6,7 +6,8 @@ from aligned import align
 
 from engine.data import Half, Table
 from engine.faults import EngineError
-from engine.kinds.alignment.halves import n_shared, with_halves
+from engine.kinds.alignment.halves import n_shared
+from engine.kinds.halving import with_halves
 
 
 def test_halves_run_on_their_own_and_are_joined(phantom):

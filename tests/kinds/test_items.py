@@ -61,6 +61,17 @@ radius_A = [230, 240]
 gold = 1
 junk = 1
 """,
+    "chosen": """\
+kind = "selection"
+halves = "parity"
+[data]
+table = "pr_1:table"
+[[filters]]
+by = "mixture"
+[[filters]]
+by = "latitude"
+n_std = 3
+""",
     "shape": 'kind = "mask"\n[data]\nbox_px = 20\npixel_size_A = 4\n[mask]\nshape = "sphere"\nradius_px = 6\n',
     "post": """\
 kind = "postprocess"

@@ -9,8 +9,9 @@ from engine.faults import EngineError, Fault, Key
 from engine.kinds import hooks, imposing, masks, sense
 from engine.kinds.alignment import references
 from engine.kinds.alignment.form import Project
-from engine.kinds.alignment.halves import refuse_shared, with_halves
+from engine.kinds.alignment.halves import refuse_shared
 from engine.kinds.form import Look, Round, Select
+from engine.kinds.halving import with_halves
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:

@@ -14,9 +14,10 @@ from engine.kernels import average
 from engine.kernels.fourier import lowpass, masked_spectrum
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Halves, Masks
-from engine.kinds.alignment.halves import halves_text, refuse_shared, with_halves
+from engine.kinds.alignment.halves import refuse_shared
 from engine.kinds.averaging import bad_tags, summed, without
 from engine.kinds.form import Bandpass, Form
+from engine.kinds.halving import halves_text, with_halves
 from engine.step import Outputs, of_reference
 
 HalfName = Literal["odd", "even"]
