@@ -49,7 +49,9 @@ def average(particles: ParticleArray, table: Table) -> np.ndarray:
     return made["average"]["refs/001/average"].data
 
 
-def transformed(operations: list[dict[str, Any]], table: Any, map: np.ndarray | None = None, **more: Any) -> dict[str, Any]:
+def transformed(
+    operations: list[dict[str, Any]], table: Any, map: np.ndarray | None = None, **more: Any
+) -> dict[str, Any]:
     """What the kind makes of a table, or of several; more: seed, tomogram_numbers, and values of addresses by their text."""
     given = {text: value for text, value in more.items() if ":" in text}
     tables = table if isinstance(table, list) else [table]

@@ -27,7 +27,7 @@ AVERAGING_BYTES = 66
 TRANSFORMING_BYTES = 16
 """Held by each worker that transforms particles, for a voxel of their box."""
 
-MOVING_BYTES = 32
+MOVING_BYTES = 24
 """Held for a voxel of a map that is moved: the map, its spline's coefficients, the sum."""
 
 LARGEST_TURNED_PX = 96

@@ -62,7 +62,7 @@ def test_averages_are_aligned_to_one_another():
 def test_maps_that_differ_are_refused():
     given, _, _ = averages(2)
     small = {**given, "pr_2:average": Volume(np.zeros((20, 20, 20), np.float32), A)}
-    with pytest.raises(EngineError, match="pr_2:average has shape .20, 20, 20."):
+    with pytest.raises(EngineError, match=r"pr_2:average has shape .20, 20, 20."):
         collected(small)
     coarse = {**given, "pr_2:average": Volume(given["pr_2:average"].data, 2 * A)}
     with pytest.raises(EngineError, match="pixel sizes of 4 and 8 A contradict"):

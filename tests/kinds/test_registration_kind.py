@@ -107,8 +107,8 @@ def test_tables_go_where_the_map_goes_and_back():
 
 def test_maps_that_say_nothing_are_refused():
     flat = Volume(np.ones((N, N, N), np.float32), A)
-    with pytest.raises(EngineError, match="data.onto is constant"):
+    with pytest.raises(EngineError, match=r"data.onto is constant"):
         registered({"a:map": rendered(CENTRES), "b:map": flat}, {})
     small = Volume(np.zeros((20, 20, 20), np.float32), A)
-    with pytest.raises(EngineError, match="data.onto has shape .20, 20, 20.*cube of 40 px"):
+    with pytest.raises(EngineError, match=r"data.onto has shape .20, 20, 20.*cube of 40 px"):
         registered({"a:map": rendered(CENTRES), "b:map": small}, {})

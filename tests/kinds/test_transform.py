@@ -69,7 +69,9 @@ def test_a_rescaling_there_and_back_returns_every_centre(factor, binning):
 
 def test_a_composition_is_undone_by_the_move_of_each_average():
     table, averages = poses(tomo=np.tile([3, 7], 6)), poses(2, seed=5).with_columns(tag=[3, 7])
-    made = transformed([{"do": "compose", "poses": "pr_a:table", "by": "tomo"}], table, **{"pr_a:table": averages})["table"]
+    made = transformed([{"do": "compose", "poses": "pr_a:table", "by": "tomo"}], table, **{"pr_a:table": averages})[
+        "table"
+    ]
     back = made.angles, made.shifts_xyz_px
     for row, number in enumerate((3, 7)):
         mine = made["tomo"] == number
@@ -100,7 +102,9 @@ def test_merged_tables_keep_tag_tomogram_and_half():
     made = transformed([], tables)["table"]
     np.testing.assert_array_equal(made.tags, np.arange(1, 9))
     np.testing.assert_array_equal(made["otag"], [1, 2, 3, 4, 5, 9, 4, 2])
-    np.testing.assert_array_equal(made["half"], [Half.ODD, Half.EVEN] * 2 + [Half.ODD] + [Half.ODD, Half.EVEN, Half.ODD])
+    np.testing.assert_array_equal(
+        made["half"], [Half.ODD, Half.EVEN] * 2 + [Half.ODD] + [Half.ODD, Half.EVEN, Half.ODD]
+    )
     assert set(made["tomo"]) == {1}
     same_poses(made, tables[0].joined(tables[1]))
     numbered = transformed([], tables, tomogram_numbers=[3, 43])["table"]
@@ -160,9 +164,7 @@ def test_the_number_of_the_table_tells_the_average():
 
 def test_random_azimuths_repeat_by_seed_and_leave_the_axes():
     table = poses(200)
-    first, again, other = (
-        transformed([{"do": "randomise-azimuth"}], table, seed=seed)["table"] for seed in (1, 1, 2)
-    )
+    first, again, other = (transformed([{"do": "randomise-azimuth"}], table, seed=seed)["table"] for seed in (1, 1, 2))
     assert first.equals(again)
     assert not np.allclose(first["narot"], other["narot"])
     np.testing.assert_allclose(euler.axes(first.angles), euler.axes(table.angles), atol=1e-12)
@@ -212,7 +214,7 @@ def test_a_marker_counts_from_the_maps_origin_in_its_pixels():
 def test_one_marker_of_several_is_named():
     given = {"c.cmm": markers([20, 20, 20], [30, 24, 24], ids=[4, 7])}
     operation = {"do": "recentre", "markers": "c.cmm", "markers_in": "px", "box_px": BOX}
-    with pytest.raises(EngineError, match="operations no. 1 .recentre.: c.cmm holds 2 markers.*one of 4, 7"):
+    with pytest.raises(EngineError, match=r"operations no. 1 .recentre.: c.cmm holds 2 markers.*one of 4, 7"):
         run_marked(operation, given)
     with pytest.raises(EngineError, match="no marker 5"):
         run_marked({**operation, "marker": 5}, given)
@@ -222,7 +224,7 @@ def test_one_marker_of_several_is_named():
 
 def test_a_marker_outside_the_map_is_told_with_its_unit():
     operation = {"do": "subbox", "markers": "c.cmm", "markers_in": "px", "box_px": BOX}
-    with pytest.raises(EngineError, match="outside the box of 48 px .they are read in px"):
+    with pytest.raises(EngineError, match=r"outside the box of 48 px .they are read in px"):
         run_marked(operation, {"c.cmm": markers([24, 24, 24], [96, 100, 80])})
 
 
@@ -248,7 +250,7 @@ def test_what_cannot_be_done_is_told():
         )
     with pytest.raises(EngineError, match="mix pixel sizes"):
         transformed([], [table, table.with_columns(apix=2 * A)])
-    with pytest.raises(EngineError, match="table no. 2 has a tag in several rows"):
+    with pytest.raises(EngineError, match=r"table no. 2 has a tag in several rows"):
         transformed([], [table, table.with_columns(tag=1)])
     with pytest.raises(EngineError, match="needs a pixel size"):
         transformed([{"do": "move", "shift_xyz_A": [1, 0, 0]}], table.with_columns(apix=0))

@@ -118,4 +118,3 @@ def test_t5_two_stages_from_averages_of_averages_to_the_tomograms():
     boxes, children = cut(tomograms, made, 24)
     about_the_point = blobs.render(points - marked, 1.2, 24)
     assert likeness(average(boxes, children), about_the_point, 8) > 0.99
-

@@ -18,7 +18,10 @@ from engine.step import Share
 TIMED = 9
 """Rotations by which a score is timed."""
 
-SEARCHING_BYTES = 90
+LARGEST_TIMED_PX = 48
+"""Boxes up to which time is measured itself; that of larger ones is told from a smaller one with as many shells to a voxel."""
+
+SEARCHING_BYTES = 60
 """Held for a voxel of the box while it is searched, as was measured."""
 
 
@@ -27,12 +30,15 @@ def share_of(project: Project) -> Callable[[int, float], Share]:
     form, typed_A = project.search, project.data.pixel_size_A
 
     def share(box_px: int, pixel_size_A: float) -> Share:
-        shells = form.bandpass.shells(box_px, typed_A or pixel_size_A or 1.0)
-        one_s, many_s = (_searching_s(box_px, shells, form.limits_xyz_px, n) for n in (1, TIMED))
-        n_rotations = len(rotations_of(form))
-        scoring_s = one_s + max(0.0, many_s - one_s) / (TIMED - 1) * (n_rotations - 1)
-        held = max(comparing_bytes(box_px, shells[1]), SEARCHING_BYTES * box_px**3)
-        return Share(once_seconds=scoring_s + _laying_s(box_px, shells), shared_bytes=held)
+        high, low = form.bandpass.shells(box_px, typed_A or pixel_size_A or 1.0)
+        timed_px = min(box_px, LARGEST_TIMED_PX)
+        scale = timed_px / box_px
+        shells, limits = (scale * high, scale * low), tuple(scale * limit for limit in form.limits_xyz_px)
+        one_s, many_s = (_searching_s(timed_px, shells, limits, n) for n in (1, TIMED))
+        scoring_s = max(0.0, many_s - one_s) / (TIMED - 1) * (len(rotations_of(form)) - 1)
+        seconds = (one_s + scoring_s + _laying_s(timed_px, shells)) / scale**3
+        held = max(comparing_bytes(box_px, low), SEARCHING_BYTES * box_px**3)
+        return Share(once_seconds=seconds, shared_bytes=held)
 
     return share
 

@@ -39,7 +39,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
         what = f"{len(data.tomogram_numbers)} numbers for {len(names)} tables"
         yield Fault(("data", "tomogram_numbers"), what, "one for each table, in the same order")
     if len(names) == 1 and not project.operations and data.tomogram_numbers is None:
-        yield Fault((), "nothing is done to the table", "write [[operations]], or name several tables to be merged")
+        yield Fault(("data", "table"), "nothing is done to the table", "write [[operations]], or name several tables")
     tables = [look.table(text) for text in names]
     for key, table in zip(keys, tables, strict=True):
         if table is not None:

@@ -230,7 +230,9 @@ class Project(ProjectForm):
 
     data: Data = Field(description="What is read")
     operations: Annotated[tuple[AnyOperation, ...], Strict(False)] = Field(
-        default=(), description="What is done, in this order, each to what the one before left"
+        default=(),
+        description='What is done, in this order, each to what the one before left. do is "recentre", "move", "compose", '
+        '"expand", "randomise-azimuth", "perturb", "rescale", "centre-boxes" or "subbox"',
     )
 
 
