@@ -211,6 +211,21 @@ def test_a_marker_counts_from_the_maps_origin_in_its_pixels():
     np.testing.assert_allclose(typed.shifts_xyz_px, moved, atol=1e-9)
 
 
+def test_points_marked_in_the_projects_map_go_with_it_and_offsets_do_not():
+    table, volume = poses(), np.zeros((BOX,) * 3, np.float32)
+    first = {"do": "move", "angles_deg": [30, 20, 10], "shift_xyz_px": [1, 2, 3]}
+    place = np.array([30.0, 20.0, 28.0])
+    in_map = transformed([first, {"do": "subbox", "points_xyz_px": [place.tolist()]}], table, volume)["table"]
+    before = transformed([{"do": "subbox", "points_xyz_px": [place.tolist()]}], table, volume)["table"]
+    np.testing.assert_allclose(centres(in_map), centres(before), atol=1e-9)
+    move = Move.of_pose(np.array([30.0, 20.0, 10.0]), np.array([1.0, 2.0, 3.0]))
+    seen_now = move.rotation @ (place - BOX // 2) + move.translation_xyz_px
+    now = transformed([first, {"do": "subbox", "offsets_xyz_px": [seen_now.tolist()]}], table, volume)["table"]
+    same_poses(now, in_map)
+    with pytest.raises(EngineError, match=r"operations no. 2 .recentre.: data.map was marked before there were copies"):
+        transformed([{"do": "expand", "symmetry": "C2"}, {"do": "recentre", "point_xyz_px": [1, 2, 3]}], table, volume)
+
+
 def test_one_marker_of_several_is_named():
     given = {"c.cmm": markers([20, 20, 20], [30, 24, 24], ids=[4, 7])}
     operation = {"do": "recentre", "markers": "c.cmm", "markers_in": "px", "box_px": BOX}

@@ -58,6 +58,10 @@ TRANSFORM = 'kind = "transform"\n[data]\ntable = "truth:table"\nmap = "truth:obj
         ('do = "subbox"\npoints_xyz_px = [[1, 2, 3]]\nbox_px = 20\n', "box_px: the box is that of the map"),
         ('do = "recentre"\npoint_xyz_px = [1, 2, 3]\nmarkers_in = "px"\n', "there are no markers"),
         ('do = "move"\ntransform = "truth:truth"\n', "truth:truth has 6 rows; a transform is one row"),
+        (
+            'do = "expand"\nsymmetry = "C2"\n[[operations]]\ndo = "recentre"\nmarkers = "one.cmm"\n',
+            "data.map was marked before there were copies",
+        ),
         ('do = "expand"\nsymmetry = "C"\n', "symmetry 'C' is not known"),
     ],
 )

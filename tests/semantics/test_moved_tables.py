@@ -44,6 +44,16 @@ def test_t4_the_same_boxes_with_the_moved_table_give_the_moved_map(seen, operati
     assert likeness(by_poses, before, 10) < 0.9
 
 
+def test_t4_particles_with_a_wedge_move_as_well():
+    values = {"object": {"blobs": 40, "radius_px": 6}, "boxes": {"count": 40, "box_px": 28, "snr": 100, "shift_px": 1}}
+    made = memory.run("phantom", values)["phantom"]
+    before = average(made["particles"], made["truth"])
+    move = [{"do": "move", "angles_deg": [40, 25, -70], "shift_xyz_px": [2, -1, 1.5]}]
+    moved = transformed(move, made["truth"], before)
+    assert set(moved["table"]["ftype"]) == {1}
+    assert likeness(average(made["particles"], moved["table"]), moved["map"].data, 10) > 0.99
+
+
 def test_a_recentred_average_has_the_point_in_its_centre(seen):
     _, table, particles, before = seen
     z, y, x = np.unravel_index(before.argmax(), before.shape)

@@ -55,11 +55,13 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
         size = " x ".join(str(n) for n in volume.shape_zyx[::-1])
         yield Fault(("data", "map"), f"has {size} px, which is no cube", "cut or pad it to a cube")
     for number, form in enumerate(project.operations):
-        for fault in _operation_faults(form, project, tables, look):
+        for fault in _operation_faults(form, project, project.operations[:number], tables, look):
             yield Fault(("operations", number, *fault.key), fault.what, fault.advice)
 
 
-def _operation_faults(form: AnyOperation, project: Project, tables: list[Table | None], look: Look) -> Iterator[Fault]:
+def _operation_faults(
+    form: AnyOperation, project: Project, before: tuple[AnyOperation, ...], tables: list[Table | None], look: Look
+) -> Iterator[Fault]:
     data = project.data
     if data.map and not form.MOVES_MAP:
         yield Fault(("do",), f"{form.do} does nothing that a map could follow", "leave out data.map")
@@ -67,6 +69,10 @@ def _operation_faults(form: AnyOperation, project: Project, tables: list[Table |
         yield from sense.symmetry_name(form.symmetry, ("symmetry",))
     if isinstance(form, Marked):
         yield from _mark_faults(form, data.map, look)
+        if form.is_place and data.map and not form.map and any(isinstance(one, Expand | Subbox) for one in before):
+            name = "markers" if form.markers else form.PLACES[1]
+            what = "data.map was marked before there were copies"
+            yield Fault((name,), what, "give map, which shows the average as it is now")
     if isinstance(form, Rigid) and form.transform:
         table = look.table(form.transform)
         if table is not None and len(table) != 1:
@@ -82,9 +88,8 @@ def _operation_faults(form: AnyOperation, project: Project, tables: list[Table |
 
 def _mark_faults(form: Marked, of_project: str | None, look: Look) -> Iterator[Fault]:
     """No box for a place in it, or no one marker."""
-    typed = getattr(form, form.PLACES[1]) is not None
     name = "markers" if form.markers else form.PLACES[1]
-    if (typed or form.markers) and not (form.map or of_project or form.box_px):
+    if form.is_place and not (form.map or of_project or form.box_px):
         advice = "give the map that was marked, data.map or box_px, or an offset from the centre"
         yield Fault((name,), "a place in the box needs the box", advice)
     if form.box_px and (form.map or of_project):

@@ -46,7 +46,10 @@ class Operation(Form):
 
 
 class Marked(Operation):
-    """Points of the average: markers, typed places in its box, or typed offsets from its box centre n // 2."""
+    """Points of the average: markers, typed places in its box, or typed offsets from its box centre n // 2.
+
+    They are those of the average as the operations before left it; places in data.map go with it.
+    """
 
     PLACES: ClassVar[tuple[str, ...]] = ()
     """The keys that say where, of which one is given."""
@@ -59,11 +62,18 @@ class Marked(Operation):
         description='Unit of the markers. "A": px = (marker - origin of the map) / pixel size; "px": voxels of the map, from 0',
     )
     map: OptionalVolumeReference = Field(
-        default=None, description="The map that was marked: its box, pixel size and origin count. Omitted: data.map"
+        default=None,
+        description="The map that was marked: its box, pixel size and origin count. It shows the average as the operations "
+        "before left it. Omitted: data.map, the average before all of them, whose points are taken along",
     )
     box_px: int | None = Field(
         default=None, ge=1, le=4096, description="Side of the box that typed places are counted in; omitted: the map's"
     )
+
+    @property
+    def is_place(self) -> bool:
+        """Whether the points are places in a box, not offsets from its centre."""
+        return self.markers is not None or getattr(self, self.PLACES[1]) is not None
 
     @model_validator(mode="after")
     def _one_source(self) -> Marked:

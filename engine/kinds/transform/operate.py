@@ -190,14 +190,25 @@ def _scale(table: Table, pixel_size_A: float) -> float:
 
 
 def _offsets(form: Marked, state: State, given: Given) -> np.ndarray:
-    """(k, 3) px from the centre of the box to the points, where the average lies before this operation."""
+    """(k, 3) px from the centre of the box to the points, in the average as it is before this operation.
+
+    Places in the project's map, which shows the average before all operations, go with it.
+    """
     seen: Volume | None = given.read.get("map", given.map)
     box = None
     if seen is not None:
         box = Box(seen.data.shape[-1], seen.pixel_size_A or state.pixel_size_A, seen.origin_xyz_A)
     elif form.box_px is not None:
         box = Box(form.box_px, state.pixel_size_A)
-    return offsets_px(form, given.read.get("markers"), box, state.pixel_size_A)
+    offsets = offsets_px(form, given.read.get("markers"), box, state.pixel_size_A)
+    if given.map is None or form.map is not None or not form.is_place:
+        return offsets
+    if len(state.moves) > 1:
+        raise EngineError(
+            "data.map was marked before there were copies (give the map that shows the average as it is now)"
+        )
+    (move,) = state.moves
+    return np.asarray(offsets @ move.rotation.T + move.translation_xyz_px)
 
 
 def _moved(state: State, move: Move) -> State:
