@@ -19,7 +19,13 @@ from engine.project import Project, by_line, dependencies, in_order, neighbour, 
 from engine.step import What
 from engine.store import Store
 
-_A = {"particles": "particles", "weights": "a set of boxes, as particles are", "table": "a table", "volume": "a map"}
+_A = {
+    "particles": "particles",
+    "weights": "a set of boxes, as particles are",
+    "table": "a table",
+    "volume": "a map",
+    "markers": "a marker file",
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from engine.project import Project, neighbour
 from engine.step import What
 from engine.store import Store
 
-Known = ParticleFacts | Table | VolumeFacts | WeightFacts
+Known = ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers
 
 
 class FileLook:
@@ -36,6 +36,9 @@ class FileLook:
         found = self.ask("weights", text)
         return found if isinstance(found, WeightFacts) else None
 
+    def markers(self, text: str) -> files.Markers:
+        return files.read_markers(self._project.campaign / text)
+
     def source(self, name: str) -> Source:
         return files.read_source(self._project.campaign / name)
 
@@ -54,6 +57,8 @@ class FileLook:
             return files.volume_facts(path)
         if what == "weights":
             return files.weight_facts(path)
+        if what == "markers":
+            return files.read_markers(path)
         return files.particle_facts(path)
 
     def _stored(self, what: What, address: Address) -> Known | None:

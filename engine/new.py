@@ -21,6 +21,7 @@ _VALUE_WIDTH = 36
 _TITLES = {
     "alignment": "Align the particles to the template and average them",
     "average": "Average of a table's particles",
+    "collection": "Averages as particles, to be aligned to each other",
     "comparison": "How far from the truth are the poses",
     "extraction": "Particles cut from a tomogram",
     "mask": "A membrane and what stands on it",
@@ -28,6 +29,8 @@ _TITLES = {
     "postprocess": "Resolution and sharpened map of two halves",
     "selection": "Particles without duplicates and without bad ones",
     "specimen": "Tomograms of virus-like particles, and the truth of them",
+    "registration": "An average laid onto a membrane",
+    "transform": "Particles recentred on a marked point",
 }
 _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     "alignment": {
@@ -54,6 +57,11 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("masks", "normalisation"): {"shape": "sphere", "radius_A": 120},
         ("masks", "fsc"): "masks/fsc.mrc",
         ("average", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
+    },
+    "collection": {
+        ("data", "maps"): ["pr_1:average", "pr_2:average"],
+        ("data", "numbers"): [1, 2],
+        ("data", "pixel_size_A"): 1.35,
     },
     "comparison": {
         ("data", "table"): "pr_1:table",
@@ -102,6 +110,26 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ],
     },
     "specimen": {},
+    "registration": {
+        ("data", "map"): "pr_1:average",
+        ("data", "onto"): {"shape": "membrane", "thickness_A": 60},
+        ("data", "pixel_size_A"): 1.35,
+        ("search", "cone"): {"range_deg": 0},
+        ("search", "azimuth"): {"range_deg": 0},
+        ("search", "limits_xyz_px"): [0, 0, 20],
+        ("search", "bandpass"): {"lowpass_A": 30},
+        ("mask",): {"shape": "sphere", "radius_A": 120},
+    },
+    "transform": {
+        ("data", "table"): "pr_1:table",
+        ("data", "tomogram_numbers"): [1],
+        ("data", "map"): "pr_1:average",
+        ("data", "pixel_size_A"): 1.35,
+        ("operations",): [
+            {"do": "recentre", "markers": "markers/centre.cmm", "map": "pr_1:average"},
+            {"do": "subbox", "offsets_xyz_A": [[75, 0, 0]], "symmetry": "C6"},
+        ],
+    },
 }
 """What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
 

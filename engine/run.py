@@ -312,7 +312,7 @@ class _Run:
 
 def open_input(what: What, path: Path) -> Any:
     """The value of an input file; particles are read box by box."""
-    from engine.files import open_particles, open_weights, read_source, read_table, read_volume
+    from engine.files import open_particles, open_weights, read_markers, read_source, read_table, read_volume
 
     if what == "particles":
         return open_particles(path)
@@ -320,6 +320,8 @@ def open_input(what: What, path: Path) -> Any:
         return open_weights(path)
     if what == "source":
         return read_source(path)
+    if what == "markers":
+        return read_markers(path)
     return read_table(path) if what == "table" else read_volume(path)
 
 

@@ -16,7 +16,7 @@ from engine.address import Address
 from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "weights", "spectra", "table", "volume", "array", "source"]
+What = Literal["particles", "weights", "spectra", "table", "volume", "array", "source", "markers"]
 
 
 class Named(NamedTuple):
@@ -145,7 +145,8 @@ class Cost:
 
     rotations are tried for a particle; share tells the rest, from a short measurement; words say which search is in force. A
     step that makes its particles itself says so in made. A step without particles tells in whole what all of it costs, of the
-    side of a box in px and its pixel size in A (0: unknown); box is that side, or the name of the input that has it.
+    side of a box in px and its pixel size in A (0: unknown); box is that side, or the name of the input that has it; searches
+    says that it searches poses all the same.
     """
 
     rotations: int = 0
@@ -154,11 +155,12 @@ class Cost:
     words: Callable[[ParticleFacts], str] | None = None
     whole: Callable[[int, float], Share] | None = None
     box: int | str = ""
+    searches: bool = False
 
     @property
     def needs_loops(self) -> bool:
         """Whether compiled loops will run: over particles they do."""
-        return self.whole is None
+        return self.whole is None or self.searches
 
 
 @dataclass(frozen=True)

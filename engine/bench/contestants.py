@@ -21,9 +21,9 @@ from engine.kernels.fourier import EDGE_FPX, spectrum_block
 from engine.kernels.mask import support_px
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import Matter, Member, Plan, align_one, prepared
-from engine.kinds.alignment.polish import Pose
-from engine.kinds.alignment.region import Region
 from engine.kinds.form import Azimuth, Bandpass, Cone, Round, Shifts
+from engine.kinds.polish import Pose
+from engine.kinds.region import Region
 
 KERNEL, LOCAL, GLOBAL, SGEMM = "kernel", "naive, local norm", "naive, global norm", "sgemm"
 HALF_KERNEL, HALF_BANK = "kernel, half band, 3³ shifts", "bank, half band, 3³ shifts"

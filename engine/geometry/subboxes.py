@@ -14,12 +14,12 @@ def children(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centres (n, k, 3) in xyz px of the tomogram and angles (n, k, 3) in degrees of k children of each of n poses.
 
-    offset_xyz_px: the point v from the box centre, in template axes; operators S_j (k, 3, 3) of the template's group.
-    Child j lies at c + R S_j v and is turned by R S_j, so all children see the same: around v the template looks as around
-    S_j v, turned. At the offset 0 all children of a pose share its centre.
+    offset_xyz_px: the point v from the box centre, in template axes, or one v_j (k, 3) for each operator; operators
+    S_j (k, 3, 3) of the template's group. Child j lies at c + R S_j v and is turned by R S_j, so all children see the same:
+    around v the template looks as around S_j v, turned. At the offset 0 all children of a pose share its centre.
     """
     turned = euler.matrices(np.asarray(angles, dtype=np.float64))[:, None] @ np.asarray(operators, dtype=np.float64)
-    offsets = turned @ np.asarray(offset_xyz_px, dtype=np.float64)
+    offsets = (turned @ np.asarray(offset_xyz_px, dtype=np.float64)[..., None])[..., 0]
     return np.asarray(centres_xyz_px, dtype=np.float64)[:, None] + offsets, euler.angles(turned)
 
 

@@ -6,7 +6,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess, selection, specimen
+from engine.kinds import (
+    alignment,
+    average,
+    collection,
+    comparison,
+    extraction,
+    mask,
+    phantom,
+    postprocess,
+    registration,
+    selection,
+    specimen,
+    transform,
+)
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Named, Step
 
@@ -27,11 +40,14 @@ class Kind(Protocol):
 KINDS: dict[str, Kind] = {
     "alignment": cast(Kind, alignment),
     "average": cast(Kind, average),
+    "collection": cast(Kind, collection),
     "comparison": cast(Kind, comparison),
     "extraction": cast(Kind, extraction),
     "mask": cast(Kind, mask),
     "phantom": cast(Kind, phantom),
     "postprocess": cast(Kind, postprocess),
+    "registration": cast(Kind, registration),
     "selection": cast(Kind, selection),
     "specimen": cast(Kind, specimen),
+    "transform": cast(Kind, transform),
 }

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, m
 from engine.address import is_address, parse
 from engine.data import ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
+from engine.files.cmm import Markers
 from engine.step import Input, What
 
 
@@ -46,6 +47,7 @@ OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
 OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
+OptionalMarkersReference = Annotated[Reference | None, Reads("markers")]
 
 
 WEIGHTS = (
@@ -64,6 +66,7 @@ OneOrSeveral = Annotated[
     Discriminator(_text_or_several),
 ]
 TableReferences = Annotated[OneOrSeveral, Reads("table")]
+VolumeReferences = Annotated[OneOrSeveral, Reads("volume")]
 OptionalVolumeReferences = Annotated[OneOrSeveral | None, Reads("volume")]
 
 
@@ -106,6 +109,8 @@ class Look(Protocol):
     def volume(self, text: str) -> VolumeFacts | None: ...
 
     def weights(self, text: str) -> WeightFacts | None: ...
+
+    def markers(self, text: str) -> Markers: ...
 
     def source(self, name: str) -> Source: ...
 

@@ -36,6 +36,9 @@ AVERAGING_BYTES = 66
 TRANSFORMING_BYTES = 16
 """Held by each worker that transforms particles, for a voxel of their box."""
 
+MOVING_BYTES = 24
+"""Held for a voxel of a map that is moved: the map, its spline's coefficients, the sum."""
+
 LARGEST_TURNED_PX = 96
 """Boxes up to which the turning of a map is measured itself."""
 
@@ -76,6 +79,11 @@ def symmetrised(box_px: int, name: str, helix: Helix | None, pixel_size_A: float
     # most of a helix's moves take a part of the box out of it, half of the furthest on average
     inside = 1.0 if helix is None else 1 - imposing.furthest_px(helix, box_px) / (2 * box_px)
     return Share(once_seconds=n_moves * inside * _turning_s(box_px))
+
+
+def moved(box_px: int, times: int) -> Share:
+    """A map is moved so many times, and the mean taken."""
+    return Share(once_seconds=times * _turning_s(box_px), shared_bytes=MOVING_BYTES * box_px**3)
 
 
 def _noise(box_px: int) -> np.ndarray:

@@ -10,8 +10,8 @@ from engine.geometry import euler, symmetry
 from engine.kernels import bank
 from engine.kinds import comparison
 from engine.kinds.alignment import costs, everywhere, group, iterate, particle
-from engine.kinds.alignment.polish import Slope
 from engine.kinds.form import Round
+from engine.kinds.polish import Slope
 
 DATA = {"particles": "phantom:particles", "table": "phantom:table", "template": "phantom:template"}
 GLOBAL = {"search": "global", "shifts": {"limits_xyz_px": [4, 4, 4]}, "bandpass": {"lowpass_fpx": 10}}
@@ -93,8 +93,8 @@ def by_hand(given, settings):
     """The matter and members of a round over all particles, as an iteration makes them."""
     from engine.kernels.fourier import spectrum_block
     from engine.kernels.mask import inscribed_ball
-    from engine.kinds.alignment.region import Region
     from engine.kinds.averaging import wedges
+    from engine.kinds.region import Region
 
     table, boxes = given["phantom:table"], given["phantom:particles"]
     samplings = wedges(table)

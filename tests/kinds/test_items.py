@@ -88,6 +88,26 @@ sampling_A = 16
 [directional]
 directions = 12
 """,
+    "means": 'kind = "collection"\n[data]\nmaps = ["mean:average", "pr_1:average:half=odd"]\n',
+    "laid": """\
+kind = "registration"
+[data]
+map = "mean:average"
+onto = "truth:object"
+[search]
+cone = { range_deg = 0 }
+limits_xyz_px = [2, 2, 2]
+bandpass = { lowpass_fpx = 7 }
+""",
+    "moved": """\
+kind = "transform"
+[data]
+table = "truth:table"
+map = "mean:average"
+[[operations]]
+do = "move"
+transform = "laid:transform"
+""",
 }
 
 

@@ -9,9 +9,9 @@ from engine.devices import Work
 from engine.geometry import euler
 from engine.kernels import correlate, exact
 from engine.kinds.alignment.particle import Matter, member, prepared
-from engine.kinds.alignment.region import Region
 from engine.kinds.averaging import chunks, own_weight, wedges
 from engine.kinds.form import Round
+from engine.kinds.region import Region
 
 
 def rescored(

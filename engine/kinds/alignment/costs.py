@@ -9,11 +9,11 @@ from engine.kinds.alignment import adaptive, everywhere, group, registration
 from engine.kinds.alignment.form import Project
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import n_kept
-from engine.kinds.alignment.polish import STENCIL
 from engine.kinds.alignment.rounds import Iteration, has_cache, is_classified, planned
 from engine.kinds.alignment.spectra import cached_reach, reach_fpx
 from engine.kinds.alignment.timing import seconds_to_align
 from engine.kinds.form import Round
+from engine.kinds.polish import STENCIL
 from engine.step import Cost, Share, block_bytes
 
 

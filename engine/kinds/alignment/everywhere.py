@@ -18,7 +18,7 @@ from engine.geometry import symmetry
 from engine.kernels import bank, correlate, quick
 from engine.kernels.wedge import Wedge, measured
 from engine.kinds.alignment.particle import Matter, Member, Plan, finished
-from engine.kinds.alignment.polish import Pose, Slope, polished
+from engine.kinds.polish import Pose, Slope, polished
 
 STEP_DEG = 15.0
 """Distance of neighbouring orientations in the first stage."""

@@ -16,9 +16,9 @@ from engine.kernels.cost import Sizes, bank_is_quicker
 from engine.kernels.wedge import Wedge
 from engine.kinds.alignment import everywhere
 from engine.kinds.alignment.particle import Matter, Member, Plan, align_one, best_places, n_kept, screens
-from engine.kinds.alignment.polish import Pose
-from engine.kinds.alignment.region import Region
 from engine.kinds.form import Round
+from engine.kinds.polish import Pose
+from engine.kinds.region import Region
 
 TYPICAL = Wedge(1, (-60.0, 60.0))
 """The sampling that costs are told for."""

@@ -11,19 +11,20 @@ import numpy as np
 from engine.data import Particles, Spectra, Table, Volume, Weights
 from engine.devices import Work
 from engine.geometry import euler, search, symmetry
+from engine.geometry.move import NOWHERE
 from engine.kernels import average
 from engine.kinds.alignment import everywhere, group
 from engine.kinds.alignment.adaptive import round_in_force
 from engine.kinds.alignment.again import rescored
 from engine.kinds.alignment.particle import Member, Plan, member, prepared
-from engine.kinds.alignment.polish import Pose
-from engine.kinds.alignment.region import Region
-from engine.kinds.alignment.registration import NOWHERE, registered
+from engine.kinds.alignment.registration import registered
 from engine.kinds.alignment.select import select, select_again
 from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
 from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, own_weight, summed, summed_spectra, wedges
 from engine.kinds.form import Form, Round
 from engine.kinds.imposing import imposed
+from engine.kinds.polish import Pose
+from engine.kinds.region import Region
 from engine.step import Outputs, of_reference
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from engine.devices import namespace
-from engine.kernels import correlate, exact, peak, quick, weight
+from engine.kernels import correlate, exact, quick, weight
 from engine.kernels.mask import inscribed_ball
 from engine.kernels.reference import SpectrumTable, masked, spectrum_table
 from engine.kernels.wedge import Wedge
-from engine.kinds.alignment.polish import Pose, Slope, polished, settled
-from engine.kinds.alignment.region import Region
+from engine.kinds.polish import Pose, Slope, best_of, polished, settled
+from engine.kinds.region import Region
 
 KEPT = 0.1
 """Share of the rotations that go on from the half band to the whole band in a fast search."""
@@ -130,14 +130,6 @@ def finished(slope: Slope, top: Pose, block: Any, matter: Matter) -> Pose:
     values = correlate.coefficients(slope.selection, block)
     cc = exact.exact_cc(matter.whole, matter.small_mask, slope.selection, values, top.rotation, top.shift_xyz_px)
     return Pose(top.rotation, top.shift_xyz_px, cc)
-
-
-def best_of(slope: Slope, rotations: np.ndarray, near: np.ndarray) -> Pose:
-    """The best of the rotations (k, 3, 3), over all shifts of the region."""
-    middle, window = slope.region.window(slope.selection, near, correlate.shift_step_px(slope.selection))
-    particle = quick.shifted(slope.selection, slope.weighted, middle)
-    found = peak.best_pose(slope.template, slope.selection, particle, slope.energy, rotations, window)
-    return Pose(rotations[found.rotation], slope.region.clipped(middle + found.shift_xyz_px), found.cc)
 
 
 def screened(one: Member, matter: Matter, rotations: np.ndarray) -> np.ndarray:

@@ -15,9 +15,9 @@ from engine.kernels.mask import inscribed_ball
 from engine.kinds.alignment import group
 from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import Matter, Member, Plan, prepared
-from engine.kinds.alignment.region import Region
 from engine.kinds.alignment.spectra import reach_fpx
 from engine.kinds.form import Round
+from engine.kinds.region import Region
 
 FEW, MANY = 100, 500
 """Rotations of the first level that are timed one by one; longer lists are told from these two, a bank is timed whole."""

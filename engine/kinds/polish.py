@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.kernels import correlate, quick
+from engine.kernels import correlate, peak, quick
 from engine.kernels.peak import gained, uphill
 from engine.kernels.reference import SpectrumTable
-from engine.kinds.alignment.region import Region
+from engine.kinds.region import Region
 
 STENCIL = 11
 """Poses scored in one round of the polish of all three angles."""
@@ -51,6 +51,14 @@ class Slope:
         move, _ = uphill(derivatives, self.step_px)
         shifts = self.region.clipped(shift + move)
         return derivatives[:, 0] + gained(derivatives, shifts - shift), shifts
+
+
+def best_of(slope: Slope, rotations: np.ndarray, near: np.ndarray) -> Pose:
+    """The best of the rotations (k, 3, 3), over all shifts of the region."""
+    middle, window = slope.region.window(slope.selection, near, correlate.shift_step_px(slope.selection))
+    particle = quick.shifted(slope.selection, slope.weighted, middle)
+    found = peak.best_pose(slope.template, slope.selection, particle, slope.energy, rotations, window)
+    return Pose(rotations[found.rotation], slope.region.clipped(middle + found.shift_xyz_px), found.cc)
 
 
 def settled(slope: Slope, pose: Pose) -> Pose:
