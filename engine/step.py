@@ -16,7 +16,8 @@ from engine.address import Address
 from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "weights", "spectra", "table", "volume", "array", "source"]
+What = Literal["particles", "weights", "spectra", "table", "volume", "facts", "marks", "array", "source"]
+"""What a step reads; facts are what a volume's header tells, marks are points from a file, a table or a curve of spheres."""
 
 
 class Named(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess
+from engine.kinds import alignment, average, comparison, extraction, mask, phantom, picking, postprocess
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Named, Step
 
@@ -31,5 +31,6 @@ KINDS: dict[str, Kind] = {
     "extraction": cast(Kind, extraction),
     "mask": cast(Kind, mask),
     "phantom": cast(Kind, phantom),
+    "picking": cast(Kind, picking),
     "postprocess": cast(Kind, postprocess),
 }
