@@ -1,7 +1,7 @@
 """Marked points in any of the forms that people have them in: .csv .star .tbl .cmm .mod .omd.
 
 CSV: a header with x, y, z (0-based px) or x_A, y_A, z_A, and if told region, tomo, radius (or radius_A), pixel_size_A, and
-north_x, north_y, north_z, the other end of a dipole. Other columns are left out.
+north_x, north_y, north_z, the other end of a dipole. Other columns are left out. With a column tag it is a table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from engine.data import Curve, Marks, Table
 from engine.faults import EngineError
 from engine.files.blocks import read_blocks
 from engine.files.cmm import read_markers
+from engine.files.comma import read_csv
 from engine.files.imod import read_imod
 from engine.files.numbers import number, shortest
 from engine.files.omd import read_omd
@@ -97,6 +98,8 @@ def _read_csv(path: Path) -> Marks:
                 )
             values.append([word.strip() for word in row])
             places.append(f"{path}:{rows.line_num}")
+    if "tag" in header:
+        return of_table(read_csv(path))
     for name in header:
         if header.count(name) > 1:
             raise EngineError(f"{path}:1: the column {name!r} is there twice; remove one")

@@ -1,6 +1,7 @@
 """Marked points: every form of file gives the same points, counted from 0."""
 
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -132,12 +133,16 @@ def test_a_dynamo_table_counts_from_one_in_its_file(tmp_path):
         write_table(table, tmp_path / f"a{ending}")
     rows = (tmp_path / "a.tbl").read_text().split("\n")
     assert rows[0].split()[23:26] == ["11", "21", "31"]
-    for marks in (read_marks(tmp_path / "a.tbl"), read_marks(tmp_path / "a.star"), as_marks(table, "t")):
+    for marks in (
+        read_marks(tmp_path / "a.tbl"),
+        read_marks(tmp_path / "a.star"),
+        read_marks(tmp_path / "a.csv"),
+        as_marks(table, "t"),
+    ):
         np.testing.assert_allclose(marks.points_xyz, POINTS + [[0.5, 0, 0], [0, 0, 0], [0, 0, 0]])
         assert marks.groups.tolist() == [4, 4, 6]
         assert marks.tomograms == ("1", "1", "2")
         assert marks.pixel_size_A == 2.7
-    assert len(read_marks(tmp_path / "a.csv")) == 3
 
 
 def test_linked_markers_are_a_line_and_others_are_spheres(tmp_path):
@@ -189,3 +194,25 @@ def test_proposals_are_marks_too():
 def test_an_unknown_ending_names_the_known_ones(tmp_path):
     with pytest.raises(EngineError, match=r"\.cmm \.mod \.omd, not \.xyz"):
         read_marks(tmp_path / "a.xyz")
+
+
+@pytest.mark.parametrize("ending", ["mod", "omd", "csv", "star"])
+def test_spoilt_bytes_are_read_or_refused_and_never_break(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    if ending == "mod":
+        path.write_bytes(imod_model([POINTS, POINTS[:1]], size=3, scattered=True, sizes=[1, 2, 3]))
+    elif ending == "omd":
+        savemat(path, {"m": {"points": POINTS, "group_labels": np.array([2.0, 2, 9])}})
+    elif ending == "csv":
+        write(path, "region,x,y,z,radius,tomo\n3,10,20,30,4,TS_1\n3,11.5,21,32,4,TS_1\n")
+    else:
+        write(path, "data_\n\nloop_\n_rlnTomoName\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnCoordinateZ\nTS_01 1 2 3\n")
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for _ in range(60 if ending != "star" else 15):
+        spoilt = np.frombuffer(whole, np.uint8).copy()
+        places = generator.integers(0, len(spoilt), 3)
+        spoilt[places] = generator.integers(0, 256, 3)
+        path.write_bytes(spoilt.tobytes()[: generator.integers(1, len(whole) + 1)])
+        with suppress(EngineError):
+            assert len(read_marks(path)) > 0

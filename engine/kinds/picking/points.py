@@ -14,8 +14,8 @@ from engine.geometry.paths import Path
 from engine.kinds.picking.form import AnyModel, FilamentsModel, LatticeModel, PointsModel, SpheresModel, Surface
 from engine.kinds.picking.shapes import Ball, Shape
 
-MOST_POINTS = 1_000_000
-"""More points of one region than this are taken for a slip of the spacing."""
+MOST_POINTS, MOST_BY_CELLS = 1_000_000, 10_000
+"""More points of one region are taken for a slip of the spacing; of ellipsoids and membranes, whose time is quadratic, fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,12 @@ def _on_surface(model: Surface, shape: Shape, pixel: float) -> tuple[np.ndarray,
         normals = outward / body.radius
     elif isinstance(body, Ellipsoid):
         area = ellipsoids.area(body)
-        _refuse_too_many(area / spacing**2)
+        _refuse_too_many(area / spacing**2, MOST_BY_CELLS)
         positions = ellipsoids.on_ellipsoid(body, spacing)
         normals, axis = body.normals(positions), body.rotation[:, int(np.argmax(body.semi_axes))]
     else:
         assert isinstance(body, sheets.Sheet | sheets.Closed)
-        _refuse_too_many(body.extent() / spacing**2)
+        _refuse_too_many(body.extent() / spacing**2, MOST_BY_CELLS)
         positions, area = sheets.on_surface(body, spacing)
         normals = body.normals(positions)
         axis = body.axes[0] if isinstance(body, sheets.Sheet) else np.array([0.0, 0.0, 1.0])
@@ -126,6 +126,6 @@ def _turned(azimuth: str, normals: np.ndarray, axis: np.ndarray, generator: np.r
     return azimuths.along(normals, axis) if azimuth == "axis" else euler.from_axes(normals)
 
 
-def _refuse_too_many(number: float) -> None:
-    if number > MOST_POINTS:
-        raise EngineError(f"a region would have {number:.3g} points, the most is {MOST_POINTS}; widen the spacing")
+def _refuse_too_many(number: float, most: int = MOST_POINTS) -> None:
+    if number > most:
+        raise EngineError(f"a region would have {number:.3g} points, the most is {most}; widen the spacing")

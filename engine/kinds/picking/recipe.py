@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from engine.data import Curve, Table
 from engine.devices import Work
@@ -81,6 +82,11 @@ def inputs_of(project: Project) -> dict[str, Input]:
 
 def pick(settings: Points, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The points of all models, those that are kept and those that are not, and how even they are."""
+    with threadpool_limits(1):  # a spline's bits may depend on the number of BLAS threads
+        return _picked(settings, inputs)
+
+
+def _picked(settings: Points, inputs: Mapping[str, Any]) -> Outputs:
     places = [place_of(one, inputs.get(f"tomogram_{one.number}")) for one in settings.tomograms]
     beads = beads_of(settings.gold, inputs, places) if settings.gold else []
     parts, rows = [], []
