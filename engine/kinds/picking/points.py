@@ -15,7 +15,7 @@ from engine.kinds.picking.form import AnyModel, FilamentsModel, LatticeModel, Po
 from engine.kinds.picking.shapes import Ball, Shape
 
 MOST_POINTS, MOST_BY_CELLS = 1_000_000, 10_000
-"""More points of a region are taken for a slip of the spacing; fewer of ellipsoids and membranes, as their time is quadratic."""
+"""More points of a region are taken for a slip of the spacing; fewer of ellipsoids and membranes: their time is quadratic."""
 
 
 @dataclass(frozen=True, eq=False)
