@@ -25,7 +25,9 @@ _A = {
     "table": "a table",
     "volume": "a map",
     "markers": "a marker file",
+    "marks": "marked points, as a table and proposals are",
 }
+PROPOSALS = "proposals"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
     meant = locate(other, address)
     if len(meant) > 1:
         yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}")
-    needed = "particles" if what == "weights" else what
+    needed = {"weights": "particles", "marks": "curve" if address.item == PROPOSALS else "table"}.get(what, what)
     if other.items[address.item].what != needed:
         have = [item for item, made in other.items.items() if made.what == needed]
         advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"

@@ -38,7 +38,7 @@ def export(value: Any, path: str | Path, pixel_size_A: float = 0.0, star: str = 
 
     Volumes, tables and curves become pictures, .png .pdf .svg. Volumes become .mrc .em .npy .json, tables .tbl .star .csv
     .json .npy .cmm, curves .csv .json .npy,
-    an FSC also .star (RELION's postprocess) and .xml (the EMDB's),
+    an FSC also .star (RELION's postprocess) and .xml (the EMDB's), spheres .cmm,
     arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. A set of particles becomes a folder of
     particle_<tag>.em where the path is a folder, ends with "/" or has no ending, and a stack as .mrcs or .mrc, which has
     no place for the tags. star is the dialect of a .star list. pixel_size_A is for .cmm and RELION's dialects, where the
@@ -76,6 +76,8 @@ def _writers(value: Any, pixel_size_A: float, star: Any) -> dict[str, Writer]:
     if isinstance(value, Curve):
         curves: dict[str, Writer] = {".csv": _write_columns, ".npy": _write_curve_array, **pictures}
         shared: dict[str, Writer] = {".star": write_fsc_star, ".xml": write_fsc_xml} if is_fsc(value) else {}
+        if {"x", "y", "z", "radius", "pixel_size_A"} <= set(value.columns):
+            shared = {".cmm": _write_spheres}
         return {**curves, **shared, ".json": _write_json}
     if isinstance(value, np.ndarray):
         plain: dict[str, Writer] = {".npy": _write_array, ".json": _write_json}
@@ -134,6 +136,13 @@ def as_json(value: Any) -> Any:
 
 def _write_markers(table: Table, path: Path, pixel_size_A: float) -> None:
     write_markers(markers_of(table, pixel_size_A), path)
+
+
+def _write_spheres(curve: Curve, path: Path) -> None:
+    """Spheres as markers of their radii, for a viewer."""
+    sizes = curve["pixel_size_A"]
+    centres = np.column_stack([curve[axis] for axis in "xyz"]) * sizes[:, None]
+    write_markers(Markers(centres, curve["radius"] * sizes, np.arange(1, len(curve) + 1)), path)
 
 
 def _write_star(table: Table, path: Path, dialect: Star, pixel_size_A: float) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from engine import files
 from engine.address import Address, is_address, parse
-from engine.data import ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
+from engine.data import Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
 from engine.plan import locate
 from engine.project import Project, neighbour
 from engine.step import What
 from engine.store import Store
 
-Known = ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers
+Known = ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers | Marks
 
 
 class FileLook:
@@ -39,6 +39,10 @@ class FileLook:
     def markers(self, text: str) -> files.Markers:
         return files.read_markers(self._project.campaign / text)
 
+    def marks(self, text: str) -> Marks | None:
+        found = self.ask("marks", text)
+        return found if isinstance(found, Marks) else None
+
     def source(self, name: str) -> Source:
         return files.read_source(self._project.campaign / name)
 
@@ -55,6 +59,8 @@ class FileLook:
             return files.read_table(path)
         if what == "volume":
             return files.volume_facts(path)
+        if what == "marks":
+            return files.read_marks(path)
         if what == "weights":
             return files.weight_facts(path)
         if what == "markers":
@@ -73,6 +79,8 @@ class FileLook:
         if what == "particles":
             return store.particle_facts(step.name, item)
         value = store.read(step.name, item)
+        if what == "marks":
+            return files.as_marks(value, str(address))
         if what == "weights" and isinstance(value, Particles):
             return WeightFacts(value.tags, value.box_px)
         return value if isinstance(value, Table) else None

@@ -26,6 +26,7 @@ _TITLES = {
     "extraction": "Particles cut from a tomogram",
     "mask": "A membrane and what stands on it",
     "phantom": "Particles of a known object",
+    "picking": "Crop points on the vesicles of a tomogram",
     "postprocess": "Resolution and sharpened map of two halves",
     "selection": "Particles without duplicates and without bad ones",
     "specimen": "Tomograms of virus-like particles, and the truth of them",
@@ -87,6 +88,23 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ],
     },
     "phantom": {},
+    "picking": {
+        ("tomograms",): [
+            {"number": 1, "name": "TS_01", "size_xyz_px": [4000, 4000, 2000], "pixel_size_A": 1.35},
+        ],
+        ("models",): [
+            {
+                "model": "spheres",
+                "tomo": 1,
+                "dipoles_xyz_px": [[[1720, 1500, 900], [2050, 1500, 900]]],
+                "spacing_A": 60,
+            },
+            {"model": "filaments", "tomo": 1, "points_xyz_px": [[600, 600, 900], [900, 700, 950]], "spacing_A": 82},
+        ],
+        ("borders",): {"box_px": 192},
+        ("gold",): {"file": "picks/gold.mod", "distance_A": 100},
+        ("finding",): {"map": "tomograms/TS_01_10A.mrc", "radius_A": [350, 550]},
+    },
     "postprocess": {
         ("data", "half1"): "pr_1:average:half=odd",
         ("data", "half2"): "pr_1:average:half=even",

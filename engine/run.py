@@ -289,7 +289,13 @@ class _Run:
             return self.store.read(source.source.step, source.source.item)
         if isinstance(source.source, Address):
             store, step_name, item_path = self._stored_source(source.source)
+            if source.what == "facts":
+                return store.volume_facts(step_name, item_path)
             value = store.read(step_name, item_path)
+            if source.what == "marks":
+                from engine.files import as_marks
+
+                return as_marks(value, str(source.source))
             if not isinstance(value, _TYPES.get(source.what, object)):
                 raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
             return as_weights(value, source.source) if source.what == "weights" else value
@@ -312,7 +318,16 @@ class _Run:
 
 def open_input(what: What, path: Path) -> Any:
     """The value of an input file; particles are read box by box."""
-    from engine.files import open_particles, open_weights, read_markers, read_source, read_table, read_volume
+    from engine.files import (
+        open_particles,
+        open_weights,
+        read_markers,
+        read_marks,
+        read_source,
+        read_table,
+        read_volume,
+        volume_facts,
+    )
 
     if what == "particles":
         return open_particles(path)
@@ -322,6 +337,10 @@ def open_input(what: What, path: Path) -> Any:
         return read_source(path)
     if what == "markers":
         return read_markers(path)
+    if what == "facts":
+        return volume_facts(path)
+    if what == "marks":
+        return read_marks(path)
     return read_table(path) if what == "table" else read_volume(path)
 
 

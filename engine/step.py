@@ -16,7 +16,9 @@ from engine.address import Address
 from engine.data import Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "weights", "spectra", "table", "volume", "array", "source", "markers"]
+What = Literal["particles", "weights", "spectra", "table", "volume", "facts", "marks", "markers", "array", "source"]
+"""What a step reads; facts are what a volume's header tells, marks are points from a file, a table or a curve of spheres,
+markers those of one .cmm."""
 
 
 class Named(NamedTuple):

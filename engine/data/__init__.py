@@ -2,6 +2,7 @@
 
 from engine.data.curve import Curve
 from engine.data.facts import ParticleFacts, VolumeFacts
+from engine.data.marks import Marks
 from engine.data.particles import ParticleArray, Particles
 from engine.data.source import Source
 from engine.data.spectra import Spectra
@@ -14,6 +15,7 @@ __all__ = [
     "EXTRA_COLUMNS",
     "Curve",
     "Half",
+    "Marks",
     "ParticleArray",
     "ParticleFacts",
     "Particles",

@@ -15,6 +15,7 @@ from engine.files.comma import read_csv, write_csv
 from engine.files.doc import read_table_map, write_table_map
 from engine.files.em import em_shape, read_em, write_em
 from engine.files.fsc import is_fsc, write_fsc_star, write_fsc_xml
+from engine.files.marks import as_marks, read_marks
 from engine.files.mrc import read_mrc, read_mrc_header, write_mrc
 from engine.files.npy import npy_shape, read_npy, write_npy
 from engine.files.particle_list import ParticleList
@@ -34,11 +35,13 @@ __all__ = [
     "Markers",
     "ParticleList",
     "WeightBoxes",
+    "as_marks",
     "is_fsc",
     "open_particles",
     "open_weights",
     "particle_facts",
     "read_markers",
+    "read_marks",
     "read_source",
     "read_star",
     "read_table",

@@ -82,6 +82,12 @@ def first_bytes(path: Path, count: int) -> bytes:
         return stream.read(count)
 
 
+def bytes_of(path: Path) -> bytes:
+    """All bytes of a file, unpacked."""
+    with _opened(path) as stream:
+        return stream.read()
+
+
 def text_of(path: Path, form: str) -> str:
     """The whole text of a UTF-8 file, unpacked. A file that is not text is an EngineError."""
     with reading(path, form), _opened(path) as stream:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import ParticleFacts, Source, Table, VolumeFacts, WeightFacts
+from engine.data import Marks, ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
 from engine.files.cmm import Markers
 from engine.step import Input, What
@@ -46,6 +46,7 @@ VolumeReference = Annotated[Reference, Reads("volume")]
 OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
+OptionalMarksReference = Annotated[Reference | None, Reads("marks")]
 OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
 OptionalMarkersReference = Annotated[Reference | None, Reads("markers")]
 
@@ -111,6 +112,8 @@ class Look(Protocol):
     def weights(self, text: str) -> WeightFacts | None: ...
 
     def markers(self, text: str) -> Markers: ...
+
+    def marks(self, text: str) -> Marks | None: ...
 
     def source(self, name: str) -> Source: ...
 

@@ -73,6 +73,22 @@ by = "latitude"
 n_std = 3
 """,
     "shape": 'kind = "mask"\n[data]\nbox_px = 20\npixel_size_A = 4\n[mask]\nshape = "sphere"\nradius_px = 6\n',
+    "picks": """\
+kind = "picking"
+[[tomograms]]
+size_xyz_px = [20, 20, 20]
+pixel_size_A = 4
+[[models]]
+model = "spheres"
+spheres_xyzr_px = [[10, 10, 10, 9]]
+spacing_A = 20
+[borders]
+box_px = 4
+[finding]
+map = "truth:object"
+radius_A = [20, 30]
+density = "bright"
+""",
     "post": """\
 kind = "postprocess"
 mask = { shape = "sphere", radius_px = 8 }
