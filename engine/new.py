@@ -21,8 +21,9 @@ _VALUE_WIDTH = 36
 _TITLES = {
     "alignment": "Align the particles to the template and average them",
     "average": "Average of a table's particles",
+    "catalogue": "The tomograms of the campaign",
     "comparison": "How far from the truth are the poses",
-    "extraction": "Particles cut from a tomogram",
+    "extraction": "Particles cut from tomograms",
     "mask": "A membrane and what stands on it",
     "phantom": "Particles of a known object",
     "postprocess": "Resolution and sharpened map of two halves",
@@ -53,6 +54,15 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("masks", "fsc"): "masks/fsc.mrc",
         ("average", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
     },
+    "catalogue": {
+        ("data", "list"): "tomograms.star",
+        ("data", "pixel_size_A"): 1.35,
+        ("tomograms",): [
+            {"number": 1, "path": "tomograms/TS_01.mrc", "tilt_range_deg": [-60, 60]},
+            {"number": 3, "path": "tomograms/TS_03.mrc", "tilt_range_deg": [-60, 60], "defocus_um": 1.5},
+        ],
+        ("binned",): {"bin_factors": [2, 4]},
+    },
     "comparison": {
         ("data", "table"): "pr_1:table",
         ("data", "truth"): "phantom_1:truth",
@@ -62,8 +72,11 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     },
     "extraction": {
         ("data", "tomogram"): "tomograms/TS_01.mrc",
+        ("data", "catalogue"): "tomos:tomograms",
         ("data", "table"): "tables/picked.tbl",
+        ("data", "table_pixel_size_A"): 1.35,
         ("data", "pixel_size_A"): 1.35,
+        ("box", "background_radius_px"): 72,
         ("points",): {"grid": {"spacing_px": 40}},
         ("box", "size_px"): 192,
         ("sampling",): {"tilt_range_deg": [-60, 60]},
@@ -91,7 +104,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
 }
 """What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
 
-_SHOWN = {"points", "average", "object", "box_px"}
+_SHOWN = {"points", "average", "object", "box_px", "tomogram"}
 """Optional keys that a first project of their kind needs after all."""
 
 _ROUNDS: tuple[dict[str, Any], ...] = (
@@ -151,6 +164,8 @@ def template(kind: str, depth: int = 2) -> str:
     for key, field in _plain_first(form, examples):
         if key == "title":
             lines.append(_line("title", _TITLES[kind], field))
+        elif key == "each":
+            lines += _key_lines(key, field, "tomogram")
         elif isinstance(examples.get((key,)), list):
             lines += _tables(key, field, examples[(key,)])
         elif _takes_forms(field) and (key,) not in examples:

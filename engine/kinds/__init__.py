@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import alignment, average, comparison, extraction, mask, phantom, postprocess
+from engine.kinds import alignment, average, catalogue, comparison, extraction, mask, phantom, postprocess
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Named, Step
 
@@ -27,6 +27,7 @@ class Kind(Protocol):
 KINDS: dict[str, Kind] = {
     "alignment": cast(Kind, alignment),
     "average": cast(Kind, average),
+    "catalogue": cast(Kind, catalogue),
     "comparison": cast(Kind, comparison),
     "extraction": cast(Kind, extraction),
     "mask": cast(Kind, mask),
