@@ -9,7 +9,7 @@ from typing import Any
 from engine.address import Address, Numbers
 from engine.data import Catalogue, JoinedParticles, Table
 from engine.faults import EngineError
-from engine.step import Input, Step, StepItem
+from engine.step import Input, Step, StepItem, What
 
 FOLDER = "tomo"
 LABEL = "tomo"
@@ -48,14 +48,17 @@ def _input_of(one: Input, number: int, kept: Mapping[str, Sequence[int]]) -> Inp
     if isinstance(source, StepItem):
         return replace(one, source=replace(source, step=f"{folder_of(number)}/{source.step}"))
     if isinstance(source, Address) and source.project in kept:
-        return replace(one, source=of_tomogram(source, number))
+        return one if is_fixed(one.what, source) else replace(one, source=of_tomogram(source, number))
     return replace(one, tomo=number) if one.what == "table" else one
 
 
+def is_fixed(what: What, address: Address) -> bool:
+    """Whether all tomograms read the same: the map of one that is named, such as a template."""
+    return what == "volume" and address.tomo is not None and len(address.tomo.listed) == 1
+
+
 def of_tomogram(address: Address, number: int) -> Address:
-    """The address narrowed to one tomogram; one that names a single other tomogram stays as it is."""
-    if address.tomo is not None and len(address.tomo.listed) == 1:
-        return address
+    """The address narrowed to one tomogram."""
     words = [part for part in str(address).split(":") if not part.startswith(f"{LABEL}=")]
     return replace(address, tomo=Numbers(listed=(number,)), text=":".join([*words, f"{LABEL}={number}"]))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from engine import files
@@ -10,8 +12,8 @@ from engine.data import Catalogue, ParticleFacts, Particles, Source, Table, Volu
 from engine.each import LABEL
 from engine.faults import EngineError
 from engine.plan import JOINED, locate
-from engine.project import Project, neighbour
-from engine.step import What
+from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
+from engine.step import Step, What
 from engine.store import Store
 
 Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts
@@ -29,8 +31,21 @@ class FileLook:
         return found if isinstance(found, ParticleFacts) else None
 
     def table(self, text: str) -> Table | None:
+        found = self.whole_table(text)
+        if found is None or self._chosen is None:
+            return found
+        return found.where(np.isin(found["tomo"], self._chosen))
+
+    def whole_table(self, text: str) -> Table | None:
         found = self.ask("table", text)
         return found if isinstance(found, Table) else None
+
+    @cached_property
+    def _chosen(self) -> tuple[int, ...] | None:
+        """The tomograms that the project is done for, where it is done for each."""
+        if self._project.form.each is None:
+            return None
+        return chosen_tomograms(self._project, tomograms_read(self._project))
 
     def volume(self, text: str) -> VolumeFacts | None:
         """Of a map, or of a tomogram."""
@@ -72,14 +87,19 @@ class FileLook:
     def _stored(self, what: What, address: Address) -> Known | None:
         other = neighbour(self._project, address)
         store = Store(other.store_folder)
-        found = locate(other, address, store.step_names())
-        n_tomograms = len({step.labels.get(LABEL) for step, _ in locate(other, address)})
+        names_one = address.tomo is not None and len(address.tomo.listed) == 1
+        is_read = (lambda step: True) if names_one else self._is_read
+        found = [pair for pair in locate(other, address, store.step_names()) if is_read(pair[0])]
+        n_tomograms = len({step.labels.get(LABEL) for step, _ in locate(other, address) if is_read(step)})
         if not found or len({step.labels.get(LABEL) for step, _ in found}) < n_tomograms:
             return None
         if what not in JOINED or n_tomograms == 1:
             found = found[-1:]
         known = [one for step, item in found if (one := _of_item(what, store, step.name, item)) is not None]
         return _together(known) if known else None
+
+    def _is_read(self, step: Step) -> bool:
+        return self._chosen is None or step.labels.get(LABEL, self._chosen[0]) in self._chosen
 
 
 def _of_item(what: What, store: Store, step_name: str, item: str) -> Known | None:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.address import Address, is_address, parse
-from engine.each import for_each, numbers_in
+from engine.each import for_each, is_fixed, numbers_in
 from engine.faults import EngineError, Fault
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
@@ -149,10 +149,13 @@ def tomograms_read(project: Project, way: tuple[str, ...] = ()) -> dict[str, tup
 def chosen_tomograms(project: Project, kept: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     """The numbers for which a project of each tomogram is done: those that all its inputs kept by tomogram have, and name."""
     chosen: set[int] | None = None
-    for address in dependencies(project):
-        if address.project in kept and not (address.tomo and len(address.tomo.listed) == 1):
+    for _, what, text in references(project.form):
+        address = parse(text) if is_address(text) else None
+        if address and address.project in kept and not is_fixed(what, address):
             there = list(kept[address.project])
             meant = set(there if address.tomo is None else address.tomo.choose(there))
+            if address.tomo and (lost := set(address.tomo.listed) - meant):
+                raise EngineError(f"{text}: no tomogram {min(lost)}; there are {', '.join(map(str, there))}")
             chosen = meant if chosen is None else chosen & meant
     if chosen is None:
         raise EngineError('each = "tomogram": nothing that the project reads is kept by tomogram (read a catalogue)')

@@ -105,6 +105,9 @@ class Look(Protocol):
 
     def table(self, text: str) -> Table | None: ...
 
+    def whole_table(self, text: str) -> Table | None:
+        """With the rows of tomograms that the project is not done for."""
+
     def volume(self, text: str) -> VolumeFacts | None: ...
 
     def weights(self, text: str) -> WeightFacts | None: ...

@@ -74,7 +74,7 @@ def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
         if one.shape_zyx and project.box.size_px > min(shape):
             what = f"a box of {project.box.size_px} px is larger than tomogram {one.number}, binned by {factor}"
             yield Fault(("box", "size_px"), what, f"at most {min(shape)}")
-    table = look.table(project.data.table) if project.data.table else None
+    table = look.whole_table(project.data.table) if project.data.table else None
     if table is None:
         return
     there, known = set(np.unique(table["tomo"]).tolist()), set(catalogue.numbers)
