@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, ValidationError, model_validator
 
 from engine.data import Catalogue, Tomogram, TomogramFacts
 from engine.devices import Work
@@ -100,7 +100,7 @@ class Project(ProjectForm):
         if self.data.pixel_size_A:
             listed = [replace(one, pixel_size_A=None) for one in listed]
         paths = found_beside({one.number: one.path for one in listed}, path, folder)
-        rows = {one.number: _row(one, paths[one.number]) for one in listed}
+        rows = {one.number: _row(one, paths[one.number], path) for one in listed}
         if len({row.number for row in self.tomograms}) < len(self.tomograms):
             return self
         typed = {row.number: row.over(rows.get(row.number, row)) for row in self.tomograms}
@@ -108,9 +108,17 @@ class Project(ProjectForm):
         return self.model_copy(update={"tomograms": tuple(row for _, row in ordered)})
 
 
-def _row(one: TomogramFacts, path: str) -> Row:
+def _row(one: TomogramFacts, path: str, listing: Path) -> Row:
+    """The row of a listed tomogram; facts that no tomogram can have are an EngineError."""
     told = {name: value for name, value in vars(one).items() if value not in (None, "") and name in Row.model_fields}
-    return Row(**{**told, "path": path})
+    try:
+        return Row(**{**told, "path": path})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise EngineError(
+            f"{listing}: tomogram {one.number}: {name} is {first['input']!r} ({first['msg']}; mend the list)"
+        ) from None
 
 
 ITEMS = {

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 
 from engine.data import ParticleFacts, Table, Tomogram
+from engine.data.tomogram import Corner
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.files.tomogram import HELD_BYTES
 from engine.step import Share
 
 HELD_BOXES = 8
-"""Boxes that a worker holds at a time: one at work in double precision, those waiting, and the pages it looked at."""
+"""Boxes that a worker holds at a time: one at work, normalised in parts, and those waiting to be written."""
 
 SAME_SCALE = 1e-3
 """Scales this near to a whole number, or one over it, are meant to be that: headers round pixel sizes."""
@@ -57,9 +60,12 @@ def are_inside(first_zyx: np.ndarray, size_px: int, shape_zyx: tuple[int, int, i
 def boxes(
     tomogram: Tomogram, first_zyx: np.ndarray, size_px: int, background: np.ndarray | None, sign: float, work: Work
 ) -> Iterator[np.ndarray]:
-    """The boxes (size, size, size) float32, one after the other. background: see `normalised`; sign -1 inverts them."""
+    """The boxes (size, size, size) float32, one after the other. background: see `normalised`; sign -1 inverts them.
 
-    def cut(first: tuple[int, int, int]) -> np.ndarray:
+    Without other workers a thread cuts the next ones while the caller writes.
+    """
+
+    def cut(first: Corner) -> np.ndarray:
         z, y, x = first
         box = tomogram.read((z, y, x), (z + size_px, y + size_px, x + size_px))
         if background is not None:
@@ -67,9 +73,18 @@ def boxes(
         return box if sign > 0 else -box
 
     corners = [(z, y, x) for z, y, x in first_zyx.tolist()]
-    for done, box in enumerate(work.map(cut, corners), start=1):
-        yield box
-        work.progress(done, len(corners))
+    with _cut_ahead(cut, corners, work) as found:
+        for done, box in enumerate(found, start=1):
+            yield box
+            work.progress(done, len(corners))
+
+
+def _cut_ahead(
+    cut: Callable[[Corner], np.ndarray], corners: list[Corner], work: Work
+) -> AbstractContextManager[Iterator[np.ndarray]]:
+    if work.workers == 1:
+        return work.ahead(cut, corners)
+    return nullcontext(replace(work, gpus=()).map(cut, corners))
 
 
 def normalised(box: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -107,9 +107,11 @@ def test_a_list_is_completed_by_what_is_typed(folder: Path) -> None:
         (ROWS + "[binned]\nbin_factors = [2, 2]\n", "2 is there twice"),
         ("[data]\n", "there is no tomogram"),
         ('[data]\nlist = "none.star"\n', "none.star: no such file"),
+        ('[data]\nlist = "wrong.csv"\n', "tomogram 1: pixel_size_A is -4.0"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_runs(folder: Path, text: str, expected: str) -> None:
+    (folder / "wrong.csv").write_text("number,path,pixel_size_A\n1,TS_01.mrc,-4\n", "utf-8")
     assert any(expected in fault for fault in faults(folder, text)), faults(folder, text)
 
 
