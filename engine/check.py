@@ -16,7 +16,7 @@ from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
 from engine.plan import JOINED, locate, one_of, sources_of
-from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
+from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
 from engine.store import Store
 
@@ -69,7 +69,7 @@ def _faults(project: Project) -> Iterator[Fault]:
     try:
         _ = project.whole_form
     except EngineError as error:
-        yield Fault(("data", "list"), str(error))
+        yield Fault(LIST, str(error))
         return
     broken = list(_broken_references(project))
     if broken:

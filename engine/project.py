@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -25,6 +25,8 @@ from engine.toml_text import parse as parse_toml
 from engine.wording import choices_text, faults_of, form_at, nearest
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+LIST = ("data", "list")
+"""Where a project names a list that completes its form."""
 _HAS_KIND = re.compile(r"^\s*[\"']?kind[\"']?\s*[=:]", re.MULTILINE)
 
 
@@ -70,6 +72,12 @@ class Project:
         """The form with what the lists that it names hold; a list that cannot be read is an EngineError."""
         return self.form.completed(self.campaign)
 
+    def _is_completed(self, name: str) -> bool:
+        try:
+            return getattr(self.form, name, None) != getattr(self.whole_form, name, None)
+        except EngineError:
+            return False
+
     @cached_property
     def steps(self) -> list[Step]:
         steps = KINDS[self.kind].unfold(self.whole_form)
@@ -79,7 +87,12 @@ class Project:
         return for_each(steps, chosen_tomograms(self, kept), kept)
 
     def place(self, fault: Fault) -> Fault:
-        """The fault at its value; at the key when the form has no such key; at its table when the key is not there."""
+        """The fault at its value; at the key when the form has no such key; at its table when the key is not there.
+
+        What a list has completed is at fault where the list is named.
+        """
+        if fault.key and self._is_completed(str(fault.key[0])):
+            fault = replace(fault, key=LIST)
         return _placed(fault, self.path, self.spans, type(self.form), self.values)
 
 

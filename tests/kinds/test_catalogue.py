@@ -93,6 +93,16 @@ def test_a_list_is_completed_by_what_is_typed(folder: Path) -> None:
     assert (first.path, first.pixel_size_A, other.defocus_um, other.pixel_size_A) == ("TS_01.mrc", 4.0, 2.0, 4.0)
 
 
+def test_what_a_list_names_wrongly_is_told_where_the_list_stands(folder: Path) -> None:
+    (folder / "tomograms.vll").write_text("TS_01.mrc\nTS_02.mrc\nTS_03.mrc\n", "utf-8")
+    text = '[data]\nlist = "tomograms.vll"\n[[tomograms]]\nnumber = 3\npixel_size_A = 5\n'
+    found = faults(folder, text)
+    assert found[0] == '3: there is no file "TS_02.mrc"'
+    (folder / "tomograms.vll").write_text("TS_01.mrc\n\nTS_03.mrc\n* index = 3\n", "utf-8")
+    (fault,) = faults(folder, text)
+    assert fault.startswith("3: tomogram 3, as it is typed or listed, has a pixel size of 5 A")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
