@@ -41,7 +41,7 @@ _RANGE = re.compile(r"(\d+):(\d+|last)")
 
 @dataclass(frozen=True)
 class Numbers:
-    """Which iterations or references are meant: numbers, a range, the last complete one, or all."""
+    """Which iterations, references or tomograms are meant: numbers, a range, the last complete one, or all."""
 
     first: int | None = None
     last: int | None = None
@@ -66,7 +66,8 @@ ALL = Numbers(first=0)
 class Address:
     """A result by name. project may hold folders (`projects/hiv1/pr_1`) only when a person typed it in a shell.
 
-    Without ref the result of all references is meant where there is one, else that of the first.
+    Without ref the result of all references is meant where there is one, else that of the first; without tomo that of all
+    tomograms.
     """
 
     project: str
@@ -75,6 +76,7 @@ class Address:
     ref: Numbers | None = None
     half: Half | None = None
     tag: int | None = None
+    tomo: Numbers | None = None
     text: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -97,7 +99,7 @@ def parse(text: str) -> Address:
     item = parts[0] if parts else ""
     if not item or "=" in item:
         raise EngineError(f"{text!r}: name an item after the project, as in {project}:average")
-    values: dict[str, Any] = {"ite": LAST, "ref": None, "half": None, "tag": None}
+    values: dict[str, Any] = {"ite": LAST, "ref": None, "half": None, "tag": None, "tomo": None}
     given: set[str] = set()
     for part in parts[1:]:
         key, equals, value = part.partition("=")
@@ -119,7 +121,7 @@ def _split(rest: str) -> list[str]:
 
 
 def _value(text: str, key: str, value: str) -> Numbers | int | str:
-    if key in ("ite", "ref"):
+    if key in ("ite", "ref", "tomo"):
         return _numbers(text, key, value)
     if key == "half":
         if value not in ("even", "odd"):

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from engine.address import Address, is_address, parse
+from engine.each import LABEL
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import KINDS
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
-from engine.plan import locate, one_of
-from engine.project import Project, by_line, dependencies, in_order, neighbour, project_files, read
+from engine.plan import JOINED, locate, one_of, sources_of
+from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
 from engine.store import Store
 
@@ -26,8 +27,12 @@ _A = {
     "volume": "a map",
     "markers": "a marker file",
     "marks": "marked points, as a table and proposals are",
+    "tomogram": "a map or a catalogue's tomograms",
+    "catalogue": "a catalogue",
 }
 PROPOSALS = "proposals"
+_MADE_AS = {"weights": ("particles",), "tomogram": ("volume", "catalogue")}
+"""What an item may be that is read as something else."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +69,36 @@ def _checked(path: Path, together: set[Path]) -> Checked:
 
 def _faults(project: Project) -> Iterator[Fault]:
     """Broken references; with none of them the kind's own sense; with nothing wrong, whether it unfolds."""
+    try:
+        _ = project.whole_form
+    except EngineError as error:
+        yield Fault(LIST, str(error))
+        return
     broken = list(_broken_references(project))
     if broken:
         yield from broken
         return
     try:
-        faults = list(KINDS[project.kind].check(project.form, FileLook(project)))
+        faults = list(KINDS[project.kind].check(project.whole_form, FileLook(project)))
         yield from faults
         if not faults:
-            _ = project.steps
+            _look_at_steps(project)
     except (EngineError, OSError) as error:
-        yield Fault((), str(error))
+        yield Fault(("each",) if project.form.each else (), str(error))
+
+
+def _look_at_steps(project: Project) -> None:
+    """An EngineError where the project does not unfold, or its neighbours do not make what its steps read."""
+    others: dict[str, Project] = {}
+    for source in dict.fromkeys(source for step in project.steps for source in step.inputs.values()):
+        if isinstance(source.source, Address):
+            name = source.source.project
+            others[name] = others.get(name) or neighbour(project, source.source)
+            sources_of(others[name], source.source, source.what)
 
 
 def _broken_references(project: Project) -> Iterator[Fault]:
-    for key, what, text in references(project.form):
+    for key, what, text in references(project.whole_form):
         try:
             if re.match(r"[A-Za-z]:[\\/]", text):
                 yield Fault(key, f"{text} is a path of Windows' own", "paths are relative to the TOML's folder, with /")
@@ -105,11 +125,16 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         yield Fault(key, f"the projects read from each other: {' → '.join(loop)}", "take one address out")
         return
     meant = locate(other, address)
-    if len(meant) > 1:
+    numbers = {step.labels.get(LABEL) for step, _ in meant}
+    if len(meant) > len(numbers):
         yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}")
-    needed = {"weights": "particles", "marks": "curve" if address.item == PROPOSALS else "table"}.get(what, what)
-    if other.items[address.item].what != needed:
-        have = [item for item, made in other.items.items() if made.what == needed]
+    elif len(numbers) > 1 and project.form.each is None and what not in JOINED:
+        yield Fault(key, f"{text} names {len(numbers)} results, one of each tomogram", "give one tomo, as in tomo=3")
+    needed = _MADE_AS.get(what, (what,))
+    if what == "marks":
+        needed = ("curve",) if address.item == PROPOSALS else ("table",)
+    if other.items[address.item].what not in needed:
+        have = [item for item, made in other.items.items() if made.what in needed]
         advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"
         yield Fault(key, f"{text} is not {_A[what]}", advice)
 

@@ -13,11 +13,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from engine import plots
-from engine.data import Curve, Particles, Table, Volume
+from engine.data import Catalogue, Curve, Particles, Table, Volume
 from engine.faults import EngineError
 from engine.files import (
     Markers,
     is_fsc,
+    write_catalogue,
     write_fsc_star,
     write_fsc_xml,
     write_markers,
@@ -37,8 +38,8 @@ def export(value: Any, path: str | Path, pixel_size_A: float = 0.0, star: str = 
     """Where the value was written, in the form that the ending asks for.
 
     Volumes, tables and curves become pictures, .png .pdf .svg. Volumes become .mrc .em .npy .json, tables .tbl .star .csv
-    .json .npy .cmm, curves .csv .json .npy,
-    an FSC also .star (RELION's postprocess) and .xml (the EMDB's), spheres .cmm,
+    .json .npy .cmm, curves .csv .json .npy, an FSC also .star (RELION's postprocess) and .xml (the EMDB's), spheres .cmm,
+    catalogues .csv .json,
     arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. A set of particles becomes a folder of
     particle_<tag>.em where the path is a folder, ends with "/" or has no ending, and a stack as .mrcs or .mrc, which has
     no place for the tags. star is the dialect of a .star list. pixel_size_A is for .cmm and RELION's dialects, where the
@@ -84,6 +85,8 @@ def _writers(value: Any, pixel_size_A: float, star: Any) -> dict[str, Writer]:
         if value.ndim in (1, 2):
             return {**plain, ".csv": _write_array_text}
         return {**plain, ".mrc": _write_array_map, ".em": _write_array_map} if value.ndim == 3 else plain
+    if isinstance(value, Catalogue):
+        return {".csv": write_catalogue, ".json": _write_json}
     if isinstance(value, Particles):
         return {"": write_particle_folder, ".mrcs": write_particle_stack, ".mrc": write_particle_stack}
     return {".json": _write_json}
@@ -117,6 +120,8 @@ def as_json(value: Any) -> Any:
         return as_json({**size, **numbers})
     if isinstance(value, Table):
         return {name: as_json(value[name]) for name in value}
+    if isinstance(value, Catalogue):
+        return as_json(value.rows())
     if isinstance(value, Curve):
         return as_json({"columns": value.columns, "notes": value.notes})
     if isinstance(value, Particles):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field
 from engine.address import Address
 from engine.data import ParticleFacts
 from engine.devices import chosen_gpus
+from engine.files.tomogram import is_mapped
 from engine.kernels import quick
 from engine.kinds import shares
 from engine.look import FileLook
 from engine.plan import locate, plan
 from engine.project import Project, neighbour
-from engine.step import Input, Step
+from engine.step import Input, Step, StepItem
 
 BASE_BYTES = 250 << 20
 """What Python and its libraries occupy before the first particle."""
@@ -115,14 +117,17 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     assert step.cost is not None
     if step.cost.whole is not None:
         return _whole_cost(project, step, look)
+    if step.cost.of_tomogram is not None:
+        return _tomogram_cost(step, look)
     if step.cost.made is not None:
         count, box_px, _ = step.cost.made
         disk = count * box_px**3 * 4 + _volumes_bytes(step, box_px)
         seconds = count * 4 * shares.transformed(box_px, 0).seconds  # there and back, noise, and the object itself
         return _Part(count, 0, seconds, 4 * count * box_px**3, 30 * box_px**3, 30 * box_px**3, disk)
-    facts = _particles(project, step.inputs["particles"].source, look)
+    reads = "table" if step.cost.cut_px else "particles"
+    facts = _cut(step, look) if step.cost.cut_px else _particles(project, step.inputs[reads].source, look)
     if facts is None:
-        return f"{step.inputs['particles'].source} is not there yet"
+        return f"{step.inputs[reads].source} is not there yet"
     of_all = 0.5 if "half" in step.labels else 1.0
     n = round(facts.n_particles * of_all)
     some = facts._replace(n_particles=n)
@@ -135,7 +140,7 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
         n * share.seconds,
         n * (share.read_bytes + share.kept_bytes),
         share.worker_bytes,
-        share.shared_bytes,
+        share.shared_bytes + _held_bytes(project, step, look),
         _volumes_bytes(step, facts.box_px) + rows + n * share.kept_bytes,
         step.scratch,
         step.cost.words(some) if step.cost.words else "",
@@ -169,6 +174,39 @@ def _whole_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     )
 
 
+def _tomogram_cost(step: Step, look: FileLook) -> _Part | str:
+    """The cost of a step that works on a whole tomogram, part by part."""
+    assert step.cost is not None
+    assert step.cost.of_tomogram is not None
+    source = step.inputs["tomogram"].source
+    facts = look.volume(str(source))
+    if facts is None:
+        return f"{source} is not there yet"
+    share = step.cost.of_tomogram(facts.shape_zyx)
+    moved_bytes = share.read_bytes + share.kept_bytes
+    return _Part(0, 0, share.seconds, moved_bytes, share.worker_bytes, share.shared_bytes, share.kept_bytes)
+
+
+def _cut(step: Step, look: FileLook) -> ParticleFacts | None:
+    """The boxes that a step will cut: as many as its table has rows, of its tomogram."""
+    assert step.cost is not None
+    read = step.inputs.get("table")
+    table = look.table(str(read.source)) if read else None
+    if read is None or table is None:
+        return None
+    n_rows = len(table) if read.tomo is None else int((table["tomo"] == read.tomo).sum())
+    return ParticleFacts(n_rows, step.cost.cut_px, 0.0)
+
+
+def _held_bytes(project: Project, step: Step, look: FileLook) -> int:
+    """What a tomogram takes that cannot be read part by part."""
+    read = step.inputs.get("tomogram")
+    if read is None or isinstance(read.source, StepItem | Address) or is_mapped(project.campaign / read.source):
+        return 0
+    facts = look.volume(str(read.source))
+    return 4 * math.prod(facts.shape_zyx) if facts else 0
+
+
 def _box(project: Project, read: Input, look: FileLook) -> tuple[int, float] | None:
     """Side in px and pixel size in A of a map or of particles; of a map that is not made yet, those of the particles it will be
     made of."""
@@ -193,10 +231,23 @@ def _particles(project: Project, source: object, look: FileLook) -> ParticleFact
     """What is known of the particles: from where they lie, or from the plan of the project that will make them."""
     facts = look.particles(str(source))
     if facts is None and isinstance(source, Address):
-        maker, _ = locate(neighbour(project, source), source)[-1]
-        if maker.cost and maker.cost.made:
-            return maker.cost.made
+        other = neighbour(project, source)
+        makers = [maker for maker, _ in locate(other, source)]
+        if makers[-1].cost and makers[-1].cost.made:
+            return makers[-1].cost.made
+        if all(maker.cost and maker.cost.cut_px for maker in makers):
+            return _all_cut(other, makers)
     return facts
+
+
+def _all_cut(other: Project, makers: list[Step]) -> ParticleFacts | None:
+    """The boxes that the steps of a neighbour will cut together."""
+    look = FileLook(other)
+    found = [_cut(maker, look) for maker in makers]
+    known = [facts for facts in found if facts]
+    if len(known) < len(found):
+        return None
+    return known[0]._replace(n_particles=sum(facts.n_particles for facts in known))
 
 
 def _volumes_bytes(step: Step, box_px: int) -> int:

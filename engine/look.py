@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+import numpy as np
+
 from engine import files
 from engine.address import Address, is_address, parse
-from engine.data import Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
-from engine.plan import locate
-from engine.project import Project, neighbour
-from engine.step import What
+from engine.data import Catalogue, Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
+from engine.each import LABEL, joined
+from engine.faults import EngineError
+from engine.plan import JOINED, locate
+from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
+from engine.step import Step, What
 from engine.store import Store
 
-Known = ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers | Marks
+Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers | Marks
 
 
 class FileLook:
@@ -25,11 +31,25 @@ class FileLook:
         return found if isinstance(found, ParticleFacts) else None
 
     def table(self, text: str) -> Table | None:
+        found = self.whole_table(text)
+        if found is None or self._chosen is None:
+            return found
+        return found.where(np.isin(found["tomo"], self._chosen))
+
+    def whole_table(self, text: str) -> Table | None:
         found = self.ask("table", text)
         return found if isinstance(found, Table) else None
 
+    @cached_property
+    def _chosen(self) -> tuple[int, ...] | None:
+        """The tomograms that the project is done for, where it is done for each."""
+        if self._project.form.each is None:
+            return None
+        return chosen_tomograms(self._project, tomograms_read(self._project))
+
     def volume(self, text: str) -> VolumeFacts | None:
-        found = self.ask("volume", text)
+        """Of a map, or of a tomogram."""
+        found = self.ask("tomogram", text)
         return found if isinstance(found, VolumeFacts) else None
 
     def weights(self, text: str) -> WeightFacts | None:
@@ -42,6 +62,10 @@ class FileLook:
     def marks(self, text: str) -> Marks | None:
         found = self.ask("marks", text)
         return found if isinstance(found, Marks) else None
+
+    def catalogue(self, text: str) -> Catalogue | None:
+        found = self.ask("catalogue", text)
+        return found if isinstance(found, Catalogue) else None
 
     def source(self, name: str) -> Source:
         return files.read_source(self._project.campaign / name)
@@ -57,10 +81,14 @@ class FileLook:
         path = self._project.campaign / text
         if what == "table":
             return files.read_table(path)
-        if what == "volume":
+        if what in ("volume", "tomogram"):
             return files.volume_facts(path)
         if what == "marks":
             return files.read_marks(path)
+        if what == "catalogue":
+            raise EngineError(
+                f"{text}: a catalogue is a project's result, as in tomos:tomograms (engine new catalogue tomos)"
+            )
         if what == "weights":
             return files.weight_facts(path)
         if what == "markers":
@@ -70,17 +98,54 @@ class FileLook:
     def _stored(self, what: What, address: Address) -> Known | None:
         other = neighbour(self._project, address)
         store = Store(other.store_folder)
-        found = locate(other, address, store.step_names())
-        if not found:
+        names_one = address.tomo is not None and len(address.tomo.listed) == 1
+        is_read = (lambda step: True) if names_one else self._is_read
+        found = [pair for pair in locate(other, address, store.step_names()) if is_read(pair[0])]
+        n_tomograms = len({step.labels.get(LABEL) for step, _ in locate(other, address) if is_read(step)})
+        if not found or len({step.labels.get(LABEL) for step, _ in found}) < n_tomograms:
             return None
-        step, item = found[-1]
-        if what == "volume":
-            return store.volume_facts(step.name, item)
-        if what == "particles":
-            return store.particle_facts(step.name, item)
-        value = store.read(step.name, item)
+        if what not in JOINED or n_tomograms == 1:
+            found = found[-1:]
         if what == "marks":
-            return files.as_marks(value, str(address))
-        if what == "weights" and isinstance(value, Particles):
-            return WeightFacts(value.tags, value.box_px)
-        return value if isinstance(value, Table) else None
+            values = [store.read(step.name, item) for step, item in found]
+            return files.as_marks(joined(values, address) if len(values) > 1 else values[0], str(address))
+        known = [one for step, item in found if (one := _of_item(what, store, step.name, item)) is not None]
+        return _together(known) if known else None
+
+    def _is_read(self, step: Step) -> bool:
+        return self._chosen is None or step.labels.get(LABEL, self._chosen[0]) in self._chosen
+
+
+def _of_item(what: What, store: Store, step_name: str, item: str) -> Known | None:
+    if what in ("volume", "tomogram"):
+        return _of_map(store, step_name, item)
+    if what == "particles":
+        return store.particle_facts(step_name, item)
+    value = store.read(step_name, item)
+    if what == "weights" and isinstance(value, Particles):
+        return WeightFacts(value.tags, value.box_px)
+    return value if isinstance(value, Table | Catalogue) else None
+
+
+def _of_map(store: Store, step_name: str, item: str) -> VolumeFacts | None:
+    """Of a stored map, or of the tomogram that a catalogue names."""
+    if {one.path: one.what for one in store.listing(step_name)}.get(item) == "volume":
+        return store.volume_facts(step_name, item)
+    value = store.read(step_name, item)
+    one = value.tomograms[0] if isinstance(value, Catalogue) and len(value) == 1 else None
+    return VolumeFacts(one.shape_zyx, one.pixel_size_A or 0.0) if one and one.shape_zyx else None
+
+
+def _together(known: list[Known]) -> Known:
+    """What is known of several tomograms as one."""
+    first = known[0]
+    for other in known[1:]:
+        if isinstance(first, Table) and isinstance(other, Table):
+            first = first.joined(other)
+        elif isinstance(first, ParticleFacts) and isinstance(other, ParticleFacts):
+            first = first._replace(n_particles=first.n_particles + other.n_particles)
+        elif isinstance(first, WeightFacts) and isinstance(other, WeightFacts):
+            first = WeightFacts(np.concatenate([first.tags, other.tags]), first.box_px)
+        elif isinstance(first, Catalogue) and isinstance(other, Catalogue):
+            first = Catalogue.joined([first, other])
+    return first

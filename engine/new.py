@@ -22,8 +22,9 @@ _TITLES = {
     "alignment": "Align the particles to the template and average them",
     "average": "Average of a table's particles",
     "collection": "Averages as particles, to be aligned to each other",
+    "catalogue": "The tomograms of the campaign",
     "comparison": "How far from the truth are the poses",
-    "extraction": "Particles cut from a tomogram",
+    "extraction": "Particles cut from tomograms",
     "mask": "A membrane and what stands on it",
     "phantom": "Particles of a known object",
     "picking": "Crop points on the vesicles of a tomogram",
@@ -64,6 +65,15 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("data", "numbers"): [1, 2],
         ("data", "pixel_size_A"): 1.35,
     },
+    "catalogue": {
+        ("data", "list"): "tomograms.star",
+        ("data", "pixel_size_A"): 1.35,
+        ("tomograms",): [
+            {"number": 1, "path": "tomograms/TS_01.mrc", "tilt_range_deg": [-60, 60]},
+            {"number": 3, "path": "tomograms/TS_03.mrc", "tilt_range_deg": [-60, 60], "defocus_um": 1.5},
+        ],
+        ("binned",): {"bin_factors": [2, 4]},
+    },
     "comparison": {
         ("data", "table"): "pr_1:table",
         ("data", "truth"): "phantom_1:truth",
@@ -73,8 +83,11 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     },
     "extraction": {
         ("data", "tomogram"): "tomograms/TS_01.mrc",
+        ("data", "catalogue"): "tomos:tomograms",
         ("data", "table"): "tables/picked.tbl",
+        ("data", "table_pixel_size_A"): 1.35,
         ("data", "pixel_size_A"): 1.35,
+        ("box", "background_radius_px"): 72,
         ("points",): {"grid": {"spacing_px": 40}},
         ("box", "size_px"): 192,
         ("sampling",): {"tilt_range_deg": [-60, 60]},
@@ -151,7 +164,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
 }
 """What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
 
-_SHOWN = {"points", "average", "object", "box_px"}
+_SHOWN = {"points", "average", "object", "box_px", "tomogram"}
 """Optional keys that a first project of their kind needs after all."""
 
 _ROUNDS: tuple[dict[str, Any], ...] = (
@@ -211,6 +224,8 @@ def template(kind: str, depth: int = 2) -> str:
     for key, field in _plain_first(form, examples):
         if key == "title":
             lines.append(_line("title", _TITLES[kind], field))
+        elif key == "each":
+            lines += _key_lines(key, field, "tomogram")
         elif isinstance(examples.get((key,)), list):
             lines += _tables(key, field, examples[(key,)])
         elif _takes_forms(field) and (key,) not in examples:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.address import LAST, Address
+from engine.each import LABEL
 from engine.faults import EngineError
 from engine.project import Project, neighbour
-from engine.step import Input, Step, StepItem, of_reference, reference_of
+from engine.step import Input, Step, StepItem, What, of_reference, reference_of
 from engine.store import Store, StoredStep
 
 State = Literal["keep", "do", "stale"]
@@ -156,12 +157,20 @@ def _shown(value: Any) -> str:
 
 
 def locate(project: Project, address: Address, complete: Iterable[str] | None = None) -> list[tuple[Step, str]]:
-    """The steps that the address means and the path of its item in each, in the order of the iterations, then references.
+    """The steps that the address means and the path of its item in each, in the order of tomograms, iterations, references.
 
     complete: names of the steps that count, all planned ones when None; without `ite` the last of them is meant. It may
     leave the list empty. What the project can never have is an EngineError that says what there is.
     """
-    makers = _of_half(address, _makers(project, address))
+    makers = _makers(project, address)
+    found = [_of_one_tomogram(address, part, complete) for part in _by_tomogram(address, makers)]
+    return [pair for part in found for pair in part]
+
+
+def _of_one_tomogram(
+    address: Address, makers: list[tuple[Step, str]], complete: Iterable[str] | None
+) -> list[tuple[Step, str]]:
+    makers = _of_half(address, makers)
     chosen = _of_reference(address, makers)
     numbers = sorted({int(step.labels["ite"]) for step, _ in chosen if "ite" in step.labels})
     _check_iterations(address, numbers)
@@ -189,6 +198,21 @@ def _makers(project: Project, address: Address) -> list[tuple[Step, str]]:
     nearest = f" (did you mean {close[0]!r}?)" if close else ""
     have = ", ".join(project.items)
     raise EngineError(f"{address}: {project.name} has no item {address.item!r}{nearest}; it has {have}")
+
+
+def _by_tomogram(address: Address, makers: list[tuple[Step, str]]) -> list[list[tuple[Step, str]]]:
+    """The makers of each tomogram that is meant; all of them together where results are not kept by tomogram."""
+    there = sorted({int(step.labels[LABEL]) for step, _ in makers if LABEL in step.labels})
+    if not there:
+        if address.tomo is not None:
+            raise EngineError(f"{address}: {address.project} is not kept by tomogram (leave out tomo)")
+        return [makers]
+    wanted = there if address.tomo is None else address.tomo.choose(there)
+    absent = [number for number in address.tomo.listed if number not in there] if address.tomo else []
+    if absent or not wanted:
+        missing = f"tomogram {absent[0]}" if absent else "such tomogram"
+        raise EngineError(f"{address}: no {missing}; there are {', '.join(map(str, there))}")
+    return [[pair for pair in makers if pair[0].labels.get(LABEL) == number] for number in wanted]
 
 
 def _of_half(address: Address, makers: list[tuple[Step, str]]) -> list[tuple[Step, str]]:
@@ -263,26 +287,33 @@ class _Keys:
     def _input(self, project: Project, source: Input) -> str:
         if isinstance(source.source, StepItem):
             return f"{self.of(project, step_named(project, source.source.step))[1]}/{source.source.item}"
+        rows = "" if source.tomo is None else f":{LABEL}={source.tomo}"
         if isinstance(source.source, Address):
-            other, step, path = self.source(project, source.source)
-            return f"{self.of(other, step)[1]}/{path}"
+            other, found = self.sources(project, source)
+            keys = [f"{self.of(other, step)[1]}/{path}" for step, path in found]
+            return (keys[0] if len(keys) == 1 else f"joined:{_digest(' '.join(keys).encode())}") + rows
         file = project.campaign / source.source
         if file not in self._files:
             self._files[file] = identity(file)
-        return self._files[file]
+        return self._files[file] + rows
 
-    def source(self, project: Project, address: Address) -> tuple[Project, Step, str]:
+    def sources(self, project: Project, source: Input) -> tuple[Project, list[tuple[Step, str]]]:
+        address = source.source
+        assert isinstance(address, Address)
         place = (project.campaign, address.project)
         if place not in self._projects:
             self._projects[place] = neighbour(project, address)
-        return source_of(self._projects[place], address)
+        return self._projects[place], sources_of(self._projects[place], address, source.what)
 
 
-def planned_source(project: Project, address: Address) -> tuple[Project, Step, str, str]:
-    """The neighbour, its step, the item's path and the step's planned key, of an address in the project's TOML."""
+def planned_sources(project: Project, source: Input) -> tuple[Project, list[tuple[Step, str, str]]]:
+    """The neighbour that an address in the project's TOML names; its steps, paths of the item and the steps' planned keys.
+
+    They are several where the results of several tomograms are read as one.
+    """
     keys = _Keys()
-    other, step, path = keys.source(project, address)
-    return other, step, path, keys.of(other, step)[1]
+    other, found = keys.sources(project, source)
+    return other, [(step, path, keys.of(other, step)[1]) for step, path in found]
 
 
 def _is_scratch(project: Project, source: Input) -> bool:
@@ -297,12 +328,18 @@ def step_named(project: Project, name: str) -> Step:
     raise ValueError(f"{project.name} has no step {name!r}; it has {[step.name for step in project.steps]}")
 
 
-def source_of(other: Project, address: Address) -> tuple[Project, Step, str]:
-    """The one step of the neighbour that an address in a TOML means, and its item's path."""
+JOINED = ("particles", "weights", "table", "marks", "catalogue")
+"""What is read as one thing where an address names several tomograms."""
+
+
+def sources_of(other: Project, address: Address, what: What) -> list[tuple[Step, str]]:
+    """The step of the neighbour that an address in a TOML means, and its item's path; of each tomogram, of what is joined."""
     found = locate(other, address)
-    if len(found) != 1:
-        raise EngineError(f"{address}: an input is one item, this names {len(found)} (give {one_of(address)})")
-    return other, *found[0]
+    n_parts = len({step.labels.get(LABEL) for step, _ in found}) if what in JOINED else 1
+    if len(found) != n_parts:
+        more = " and one tomo" if what not in JOINED and any(LABEL in step.labels for step, _ in found) else ""
+        raise EngineError(f"{address}: an input is one item, this names {len(found)} (give {one_of(address)}{more})")
+    return found
 
 
 def one_of(address: Address) -> str:

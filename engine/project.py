@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.address import Address, is_address, parse
+from engine.each import for_each, is_fixed, numbers_in
 from engine.faults import EngineError, Fault
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
@@ -24,6 +25,8 @@ from engine.toml_text import parse as parse_toml
 from engine.wording import choices_text, faults_of, form_at, nearest
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+LIST = ("data", "list")
+"""Where a project names a list that completes its form."""
 _HAS_KIND = re.compile(r"^\s*[\"']?kind[\"']?\s*[=:]", re.MULTILINE)
 
 
@@ -65,11 +68,31 @@ class Project:
         return KINDS[self.kind].ITEMS
 
     @cached_property
+    def whole_form(self) -> ProjectForm:
+        """The form with what the lists that it names hold; a list that cannot be read is an EngineError."""
+        return self.form.completed(self.campaign)
+
+    def _is_completed(self, name: str) -> bool:
+        try:
+            return getattr(self.form, name, None) != getattr(self.whole_form, name, None)
+        except EngineError:
+            return False
+
+    @cached_property
     def steps(self) -> list[Step]:
-        return KINDS[self.kind].unfold(self.form)
+        steps = KINDS[self.kind].unfold(self.whole_form)
+        if self.form.each is None:
+            return steps
+        kept = tomograms_read(self)
+        return for_each(steps, chosen_tomograms(self, kept), kept)
 
     def place(self, fault: Fault) -> Fault:
-        """The fault at its value; at the key when the form has no such key; at its table when the key is not there."""
+        """The fault at its value; at the key when the form has no such key; at its table when the key is not there.
+
+        What a list has completed is at fault where the list is named.
+        """
+        if fault.key and self._is_completed(str(fault.key[0])):
+            fault = replace(fault, key=LIST)
         return _placed(fault, self.path, self.spans, type(self.form), self.values)
 
 
@@ -115,6 +138,43 @@ def neighbour(project: Project, address: Address) -> Project:
 def dependencies(project: Project) -> list[Address]:
     """The addresses that the project reads, in the order of its form."""
     return [parse(text) for _, _, text in references(project.form) if is_address(text)]
+
+
+def tomograms_read(project: Project, way: tuple[str, ...] = ()) -> dict[str, tuple[int, ...]]:
+    """The neighbours that the project reads and that keep their results by tomogram: name to numbers.
+
+    Projects that read from each other are an EngineError.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for address in dependencies(project):
+        if address.project in (*way, project.name):
+            raise EngineError(f"{project.name} and {address.project} read from each other (take one address out)")
+        if address.project not in found:
+            other = neighbour(project, address)
+            if other.form.each is None:
+                found[address.project] = numbers_in(other.steps)
+            else:
+                read_there = tomograms_read(other, (*way, project.name))
+                found[address.project] = chosen_tomograms(other, read_there)
+    return {name: numbers for name, numbers in found.items() if numbers}
+
+
+def chosen_tomograms(project: Project, kept: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The numbers for which a project of each tomogram is done: those that all its inputs kept by tomogram have, and name."""
+    chosen: set[int] | None = None
+    for _, what, text in references(project.form):
+        address = parse(text) if is_address(text) else None
+        if address and address.project in kept and not is_fixed(what, address):
+            there = list(kept[address.project])
+            meant = set(there if address.tomo is None else address.tomo.choose(there))
+            if address.tomo and (lost := set(address.tomo.listed) - meant):
+                raise EngineError(f"{text}: no tomogram {min(lost)}; there are {', '.join(map(str, there))}")
+            chosen = meant if chosen is None else chosen & meant
+    if chosen is None:
+        raise EngineError('each = "tomogram": nothing that the project reads is kept by tomogram (read a catalogue)')
+    if not chosen:
+        raise EngineError('each = "tomogram": no tomogram is in all that the project reads')
+    return tuple(sorted(chosen))
 
 
 def project_files(paths: Iterable[str | Path]) -> list[Path]:

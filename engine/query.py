@@ -14,6 +14,7 @@ import numpy as np
 from engine.address import LAST, Address, is_address, parse
 from engine.data import Curve, Particles, Table, Volume
 from engine.data.expression import rows
+from engine.each import LABEL, joined
 from engine.faults import EngineError
 from engine.files import open_particles
 from engine.plan import locate
@@ -23,6 +24,7 @@ from engine.store import Store
 
 LOG = "log"
 PARTICLES = "particles"
+CATALOGUE = "catalogue"
 COLUMN_ITEMS = {"cc": "table"}
 """Items that are a column of another item."""
 
@@ -37,6 +39,7 @@ class Found:
     ite: int | None
     half: str | None
     ref: int | None
+    tomo: int | None
     step: str
     path_of_file: Path
     item_path: str
@@ -83,14 +86,17 @@ class Answer:
 
     @property
     def values(self) -> dict[int | str | None, Any]:
-        """Iteration to value; the key is None for what has no iterations, `3:ref=2` where several references are asked for."""
+        """Iteration to value; None for what has no iterations, `tomo=3:ite=2:ref=1` where several of them are meant."""
         return {self.key(one): one.value for one in self.found}
 
     def key(self, one: Found) -> int | str | None:
         """What tells one of the values from the others."""
-        if len({found.ref for found in self.found}) < 2:
+        several = [name for name in ("tomo", "ref") if len({getattr(found, name) for found in self.found}) > 1]
+        if not several:
             return one.ite
-        return f"ref={one.ref}" if one.ite is None else f"{one.ite}:ref={one.ref}"
+        tomo, ref = (f"{name}={getattr(one, name)}" if name in several else "" for name in ("tomo", "ref"))
+        ite = "" if one.ite is None else str(one.ite) if not tomo else f"ite={one.ite}"
+        return ":".join(part for part in (tomo, ite, ref) if part)
 
 
 def query(
@@ -134,8 +140,10 @@ def query(
     if address.item == PARTICLES and (source := _particles_read(project)):
         return Answer(project.name, address, (_found_outside(project, address, source, shaped),))
     target = replace(address, item=column) if column else address
-    found = [_found(store, step, path, shaped) for step, path in _stored(project, store, target)]
-    return Answer(project.name, address, tuple(found))
+    stored = _stored(project, store, target)
+    if len(stored) > 1 and project.items[target.item].what == CATALOGUE:
+        return Answer(project.name, address, (_found_joined(store, stored, address, shaped),))
+    return Answer(project.name, address, tuple(_found(store, step, path, shaped) for step, path in stored))
 
 
 _FOR_TABLES = "where, columns and sort are for tables"
@@ -156,9 +164,25 @@ def _found_outside(project: Project, address: Address, source: str, shaped: Call
         named = parse(source)
         other = neighbour(project, named)
         store = Store(other.store_folder)
-        return _found(store, *_stored(other, store, named)[-1], shaped)
+        if address.tomo is not None:
+            named = replace(named, tomo=address.tomo, text="")
+        stored = _stored(other, store, named)
+        return _found(store, *stored[0], shaped) if len(stored) == 1 else _found_joined(store, stored, named, shaped)
+    if address.tomo is not None:
+        raise EngineError(f"{address}: {source} is not kept by tomogram (leave out tomo)")
     path = project.campaign / source
-    return Found(None, None, None, "", path, "", lambda: shaped(open_particles(path)))
+    return Found(None, None, None, None, "", path, "", lambda: shaped(open_particles(path)))
+
+
+def _found_joined(
+    store: Store, stored: list[tuple[Step, str]], address: Address, shaped: Callable[[Any], Any]
+) -> Found:
+    """What several tomograms have, as one thing."""
+
+    def read() -> Any:
+        return shaped(joined([store.read(step.name, item_path) for step, item_path in stored], address))
+
+    return Found(None, None, None, None, "", store.folder, "", read)
 
 
 def _project(name: str, folder: Path) -> Project:
@@ -198,6 +222,7 @@ def _found(store: Store, step: Step, item_path: str, shaped: Callable[[Any], Any
     return Found(
         ite=None if ite is None else int(ite),
         half=None if half is None else str(half),
+        tomo=None if (tomo := step.labels.get(LABEL)) is None else int(tomo),
         ref=reference_of(item_path),
         step=step.name,
         path_of_file=store.path(step.name),

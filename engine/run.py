@@ -10,22 +10,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.address import Address
-from engine.data import Particles, Table, Volume, Weights
+import numpy as np
+
+from engine.address import Address, is_address, parse
+from engine.data import Catalogue, Particles, Table, Tomogram, Volume, Weights
 from engine.devices import Work, chosen_gpus
+from engine.each import joined
 from engine.faults import EngineError
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
 from engine.kinds.hooks import hooks_of
-from engine.plan import PlannedStep, is_asked, plan, planned_source
+from engine.plan import PlannedStep, is_asked, plan, planned_sources
 from engine.project import Project, campaign
-from engine.step import Input, Item, Outputs, SpectraStream, StepItem, Stream, What
+from engine.step import Input, Item, Outputs, SpectraStream, StepItem, Stream, VolumeStream, What
 from engine.store import Store
 
 Part = TypeVar("Part")
 
 CHUNK_EVENT_S = 2.0
-_TYPES: dict[str, Any] = {"particles": Particles, "weights": Particles, "table": Table, "volume": Volume}
+_TYPES: dict[str, Any] = {
+    "particles": Particles,
+    "weights": Particles,
+    "table": Table,
+    "volume": Volume,
+    "tomogram": Tomogram,
+    "catalogue": Catalogue,
+}
 
 
 @dataclass(frozen=True)
@@ -229,18 +239,19 @@ class _Run:
     def _check_neighbours(self, one: PlannedStep) -> None:
         for source in one.step.inputs.values():
             if isinstance(source.source, Address):
-                self._stored_source(source.source)
+                self._stored_sources(source)
 
-    def _stored_source(self, address: Address) -> tuple[Store, str, str]:
-        """Store, step and item path of an address, once the stored step is the one that is planned."""
-        other, step, item_path, key = planned_source(self.project, address)
+    def _stored_sources(self, source: Input) -> list[tuple[Store, str, str]]:
+        """Store, step and item path of what an address means, once the stored steps are those that are planned."""
+        other, planned = planned_sources(self.project, source)
         store = Store(other.store_folder)
-        facts = store.facts(step.name)
-        if facts is None or facts.key != key:
-            state = "has not been run" if facts is None else "is not up to date"
-            first = f"run {other.name} first: engine run {other.path}"
-            raise EngineError(f"{address}: {step.name} of {other.name} {state} ({first})")
-        return store, step.name, item_path
+        for step, _, key in planned:
+            facts = store.facts(step.name)
+            if facts is None or facts.key != key:
+                state = "has not been run" if facts is None else "is not up to date"
+                first = f"run {other.name} first: engine run {other.path}"
+                raise EngineError(f"{source.source}: {step.name} of {other.name} {state} ({first})")
+        return [(store, step.name, item_path) for step, item_path, _ in planned]
 
     def _do(self, one: PlannedStep) -> None:
         step = one.step
@@ -280,6 +291,8 @@ class _Run:
                 return replace(value, boxes=watched_parts(value.boxes))
             if isinstance(value, SpectraStream):
                 return replace(value, spectra=watched_parts(value.spectra))
+            if isinstance(value, VolumeStream):
+                return replace(value, parts=watched_parts(value.parts))
             return value
 
         return {name: stoppable(value) for name, value in outputs.items()}
@@ -288,18 +301,38 @@ class _Run:
         if isinstance(source.source, StepItem):
             return self.store.read(source.source.step, source.source.item)
         if isinstance(source.source, Address):
-            store, step_name, item_path = self._stored_source(source.source)
-            if source.what == "facts":
-                return store.volume_facts(step_name, item_path)
-            value = store.read(step_name, item_path)
+            found = [self._read(source.what, *place) for place in self._stored_sources(source)]
+            for value in found:
+                if not isinstance(value, _TYPES.get(source.what, object)):
+                    raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
+            value = found[0] if len(found) == 1 else joined(found, source.source)
+            value = as_weights(value, source.source) if source.what == "weights" else value
             if source.what == "marks":
                 from engine.files import as_marks
 
-                return as_marks(value, str(source.source))
-            if not isinstance(value, _TYPES.get(source.what, object)):
-                raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
-            return as_weights(value, source.source) if source.what == "weights" else value
-        return open_input(source.what, self.project.campaign / source.source)
+                value = as_marks(value, str(source.source))
+        else:
+            value = open_input(source.what, self.project.campaign / source.source)
+        return rows_of(value, source) if source.tomo is not None else value
+
+    def _read(self, what: What, store: Store, step_name: str, item_path: str) -> Any:
+        """A stored item; a tomogram is opened only, where it is stored or where the catalogue says."""
+        if what == "facts":
+            return store.volume_facts(step_name, item_path)
+        if what != "tomogram":
+            return store.read(step_name, item_path)
+        if {one.path: one.what for one in store.listing(step_name)}.get(item_path) == "volume":
+            return store.tomogram(step_name, item_path)
+        value = store.read(step_name, item_path)
+        if isinstance(value, Catalogue) and len(value) == 1:
+            path = value.tomograms[0].path
+            is_made = is_address(path)
+            return (
+                self._opened(Input("tomogram", parse(path)))
+                if is_made
+                else open_input("tomogram", store.folder.parent / path)
+            )
+        return value
 
     def _devices(self) -> str:
         used = f"GPU {', '.join(map(str, self.gpus))}" if self.gpus else f"CPU, {self.workers} workers"
@@ -320,6 +353,7 @@ def open_input(what: What, path: Path) -> Any:
     """The value of an input file; particles are read box by box."""
     from engine.files import (
         open_particles,
+        open_tomogram,
         open_weights,
         read_markers,
         read_marks,
@@ -329,6 +363,8 @@ def open_input(what: What, path: Path) -> Any:
         volume_facts,
     )
 
+    if what == "tomogram":
+        return open_tomogram(path)
     if what == "particles":
         return open_particles(path)
     if what == "weights":
@@ -349,3 +385,15 @@ def as_weights(boxes: Particles, address: Address) -> Weights:
     from engine.files import WeightBoxes
 
     return WeightBoxes(boxes, str(address))
+
+
+def rows_of(table: Table, source: Input) -> Table:
+    """The rows of the tomogram that is meant; a table that has none is an EngineError."""
+    mine = table["tomo"] == source.tomo
+    if not mine.any():
+        there = ", ".join(f"{number:g}" for number in np.unique(table["tomo"]))
+        raise EngineError(
+            f"{source.source}: no row is of tomogram {source.tomo} (column tomo), those of {there} are there "
+            "(name the tomograms that are meant with tomo=[1,3] where the catalogue is read)"
+        )
+    return table.where(mine)

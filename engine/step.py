@@ -13,18 +13,31 @@ import numpy as np
 from pydantic import BaseModel
 
 from engine.address import Address
-from engine.data import Curve, ParticleFacts, Table, Volume
+from engine.data import Catalogue, Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
-What = Literal["particles", "weights", "spectra", "table", "volume", "facts", "marks", "markers", "array", "source"]
-"""What a step reads; facts are what a volume's header tells, marks are points from a file, a table or a curve of spheres,
-markers those of one .cmm."""
+What = Literal[
+    "particles",
+    "weights",
+    "spectra",
+    "table",
+    "volume",
+    "facts",
+    "tomogram",
+    "catalogue",
+    "marks",
+    "markers",
+    "array",
+    "source",
+]
+"""What a step reads; facts are what a volume's header tells, a tomogram is opened only; marks are points from a file, a table
+or a curve of spheres, markers those of one .cmm."""
 
 
 class Named(NamedTuple):
     """An item that a kind makes: what it is, and its meaning in words."""
 
-    what: Literal["volume", "table", "particles", "curve", "array", "summary"]
+    what: Literal["volume", "table", "particles", "curve", "array", "summary", "catalogue"]
     meaning: str
 
 
@@ -38,10 +51,14 @@ class StepItem:
 
 @dataclass(frozen=True)
 class Input:
-    """Something a step reads: what it is, and where it comes from (a path is relative to the campaign folder)."""
+    """Something a step reads: what it is, and where it comes from (a path is relative to the campaign folder).
+
+    tomo: of a table only the rows of that tomogram.
+    """
 
     what: What
     source: StepItem | Address | PurePath
+    tomo: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +76,25 @@ class Stream:
     @property
     def n_bytes(self) -> int:
         return 4 * len(self.tags) * self.box_px**3
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeStream:
+    """A volume too big for memory, written part by part.
+
+    parts yields (z0, y0, x0) and the voxels from there on, (z, y, x) float32; together they fill the shape once. Parts that
+    begin and end at multiples of chunk_zyx are written without being read again.
+    """
+
+    shape_zyx: tuple[int, int, int]
+    pixel_size_A: float
+    chunk_zyx: tuple[int, int, int]
+    parts: Iterator[tuple[tuple[int, int, int], np.ndarray]]
+
+    @property
+    def n_bytes(self) -> int:
+        z, y, x = self.shape_zyx
+        return 4 * z * y * x
 
 
 def block_bytes(reach: int) -> int:
@@ -94,7 +130,7 @@ def reference_of(path: str) -> int | None:
     return int(rest.partition("/")[0]) if folder == "refs" else None
 
 
-Item = Volume | Table | Curve | Stream | SpectraStream | np.ndarray | Mapping[str, Any]
+Item = Volume | VolumeStream | Table | Curve | Catalogue | Stream | SpectraStream | np.ndarray | Mapping[str, Any]
 Outputs = Mapping[str, Item]
 """Item name to value. Items of a reference are named `refs/001/average`; a mapping is a summary of numbers and texts."""
 
@@ -148,7 +184,8 @@ class Cost:
     rotations are tried for a particle; share tells the rest, from a short measurement; words say which search is in force. A
     step that makes its particles itself says so in made. A step without particles tells in whole what all of it costs, of the
     side of a box in px and its pixel size in A (0: unknown); box is that side, or the name of the input that has it; searches
-    says that it searches poses all the same.
+    says that it searches poses all the same. A step that cuts boxes around the rows of its input `table` tells their side in
+    cut_px; one that works on its whole input `tomogram` tells in of_tomogram what that costs, of its shape.
     """
 
     rotations: int = 0
@@ -158,11 +195,13 @@ class Cost:
     whole: Callable[[int, float], Share] | None = None
     box: int | str = ""
     searches: bool = False
+    cut_px: int = 0
+    of_tomogram: Callable[[tuple[int, int, int]], Share] | None = None
 
     @property
     def needs_loops(self) -> bool:
-        """Whether compiled loops will run: over particles they do."""
-        return self.whole is None or self.searches
+        """Whether compiled loops will run: over particles they do, unless these are only cut."""
+        return self.searches or (self.whole is None and self.of_tomogram is None and not self.cut_px)
 
 
 @dataclass(frozen=True)

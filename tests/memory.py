@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.address import Address
-from engine.data import ParticleArray
+from engine.data import HeldTomogram, ParticleArray, Volume
 from engine.devices import Work
 from engine.kinds import KINDS
 from engine.step import SpectraStream, StepItem, Stream
@@ -26,7 +26,9 @@ def run(
             if isinstance(source.source, StepItem):
                 inputs[name] = made[source.source.step][source.source.item]
             else:
-                inputs[name] = (given or {})[str(source.source)]
+                value = (given or {})[str(source.source)]
+                as_tomogram = source.what == "tomogram" and isinstance(value, Volume)
+                inputs[name] = HeldTomogram(value) if as_tomogram else value
         outputs = dict(step.function(step.settings, inputs, work or Work()))
         assert tuple(sorted(outputs)) == tuple(sorted(step.makes)), step.name
         made[step.name] = {item: in_memory(value) for item, value in outputs.items()}

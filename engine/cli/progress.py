@@ -84,6 +84,9 @@ def _start_text(event: ProjectStarted) -> str:
     return f"{event.project}: {show.counted(event.missing, 'step')} to do, {kept} kept{swept}"
 
 
+TOMOGRAMS_SHOWN = 6
+
+
 def _end_text(event: ProjectDone) -> str:
     stored = show.counted(event.stored, "step")
     return (
@@ -94,16 +97,22 @@ def _end_text(event: ProjectDone) -> str:
 
 
 def show_summary(project: Project | None) -> None:
-    """The newest summary of the project: a small table of plain values."""
+    """The newest summary of the project: a small table of plain values, of many tomograms those of the first few."""
     if project is None or "summary" not in project.items:
         return
     try:
-        value = query(f"{project.path}:summary", folder="").value
+        found = query(f"{project.path}:summary", folder="").found
     except EngineError:
         return
-    plain = {name: part for name, part in value.items() if isinstance(part, str | int | float | bool)}
-    if plain:
-        show.rows([(f"  {name}", show.number_text(part)) for name, part in plain.items()], right=[1])
+    values = [one.value for one in found]
+    names = [name for name, part in values[0].items() if isinstance(part, str | int | float | bool)]
+    parts = [
+        (f"  {name}", *(show.number_text(one.get(name, "")) for one in values[:TOMOGRAMS_SHOWN])) for name in names
+    ]
+    if parts:
+        show.rows(parts, right=range(1, len(parts[0])))
+    if len(values) > TOMOGRAMS_SHOWN:
+        show.say(f"  … {len(values) - TOMOGRAMS_SHOWN} more tomograms: engine query {project.name}:summary")
 
 
 @contextmanager

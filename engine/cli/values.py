@@ -13,7 +13,7 @@ import typer
 
 from engine import plots
 from engine.cli import show
-from engine.data import Curve, Particles, Table, Volume
+from engine.data import Catalogue, Curve, Particles, Table, Volume
 from engine.export import export
 from engine.faults import EngineError
 from engine.query import Answer, Found
@@ -82,6 +82,8 @@ def print_value(value: Any) -> None:
             size = f"{value.pixel_size_A:g} A" if value.pixel_size_A else "unknown"
             pairs = [("size xyz", f"{x} x {y} x {z} px"), ("pixel size", size)]
             show.rows(pairs + [(name, f"{float(number):.5g}") for name, number in numbers.items()])
+        case Catalogue():
+            _print_catalogue(value)
         case Mapping():
             show.rows([(name, show.number_text(part)) for name, part in value.items()], right=[1])
         case np.ndarray():
@@ -92,6 +94,19 @@ def print_value(value: Any) -> None:
             show.rows([("particles", len(value.tags)), ("box", f"{value.box_px} px"), ("pixel size", size)])
         case _:
             show.say(str(value))
+
+
+def _print_catalogue(catalogue: Catalogue) -> None:
+    """The columns that somebody has told something of."""
+    rows = catalogue.rows()
+    names = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
+    show.rows([names, *([_fact_text(row[name]) for name in names] for row in rows)])
+
+
+def _fact_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " to ".join(map(_fact_text, value)) if len(value) == 2 else " x ".join(map(_fact_text, value[::-1]))
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _print_columns(columns: Mapping[str, np.ndarray]) -> None:
@@ -135,16 +150,19 @@ def picture_of(answer: Answer, name: str | None) -> str:
 
 def _told(one: Found, answer: Answer) -> str:
     """What tells this value from the others, as an address says it."""
+    tomo = f":tomo={one.tomo}" if len({found.tomo for found in answer.found}) > 1 else ""
     ite = "" if one.ite is None else f":ite={one.ite}"
-    return f"{ite}:ref={one.ref}" if len({found.ref for found in answer.found}) > 1 else ite
+    return f"{tomo}{ite}:ref={one.ref}" if len({found.ref for found in answer.found}) > 1 else f"{tomo}{ite}"
 
 
 def _numbers(one: Found, answer: Answer) -> str:
     """The same in the name of a file: `_ref_002_ite_0003` where there are several of both, as in Dynamo."""
+    tomo = f"_tomo_{one.tomo:03d}" if len({found.tomo for found in answer.found}) > 1 else ""
     if len({found.ref for found in answer.found}) == 1:
-        return f"_{one.ite or 0:04d}"
+        has_several = len({found.ite for found in answer.found}) > 1
+        return f"{tomo}_ite_{one.ite:04d}" if tomo and has_several else tomo or f"_{one.ite or 0:04d}"
     ref = f"_ref_{one.ref:03d}"
-    return f"{ref}_ite_{one.ite:04d}" if len({found.ite for found in answer.found}) > 1 else ref
+    return f"{tomo}{ref}_ite_{one.ite:04d}" if len({found.ite for found in answer.found}) > 1 else f"{tomo}{ref}"
 
 
 def _exported(found: Found, name: str, star: str) -> Path:

@@ -51,3 +51,24 @@ class ParticleArray:
         if not len(found):
             raise KeyError(tag)
         return np.asarray(self.boxes[found[0]], dtype=np.float32)
+
+
+class JoinedParticles:
+    """Particles of several sets of equal boxes, as one. A tag that is in two of them is a ValueError, so are unequal boxes."""
+
+    def __init__(self, parts: Sequence[Particles]) -> None:
+        sizes = {(part.box_px, round(part.pixel_size_A, 6)) for part in parts}
+        if len(sizes) != 1:
+            raise ValueError(f"boxes and pixel sizes differ: {sorted(sizes)}")
+        self.tags = np.concatenate([part.tags for part in parts])
+        self.box_px, self.pixel_size_A = parts[0].box_px, parts[0].pixel_size_A
+        self._of = {int(tag): part for part in parts for tag in part.tags}
+        if len(self._of) != len(self.tags):
+            tags, counts = np.unique(self.tags, return_counts=True)
+            raise ValueError(f"tag {tags[counts > 1][0]} is there more than once")
+
+    def __repr__(self) -> str:
+        return f"JoinedParticles({len(self.tags)} boxes of {self.box_px} px)"
+
+    def read(self, tag: int) -> np.ndarray:
+        return self._of[int(tag)].read(tag)

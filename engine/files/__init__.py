@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from engine.data import Source, Table, Volume, VolumeFacts
 from engine.faults import EngineError
+from engine.files.catalogue import found_beside, read_catalogue, write_catalogue
 from engine.files.cmm import Markers, read_markers, write_markers
 from engine.files.comma import read_csv, write_csv
 from engine.files.doc import read_table_map, write_table_map
@@ -29,6 +30,7 @@ from engine.files.raw import ending, reading
 from engine.files.star import read_star, write_star
 from engine.files.tbl import read_tbl, write_tbl
 from engine.files.tif import read_tif, tif_facts
+from engine.files.tomogram import open_tomogram
 from engine.files.weights import WeightBoxes, open_weights, weight_facts
 
 __all__ = [
@@ -36,10 +38,13 @@ __all__ = [
     "ParticleList",
     "WeightBoxes",
     "as_marks",
+    "found_beside",
     "is_fsc",
     "open_particles",
+    "open_tomogram",
     "open_weights",
     "particle_facts",
+    "read_catalogue",
     "read_markers",
     "read_marks",
     "read_source",
@@ -49,6 +54,7 @@ __all__ = [
     "read_volume",
     "volume_facts",
     "weight_facts",
+    "write_catalogue",
     "write_fsc_star",
     "write_fsc_xml",
     "write_markers",

@@ -38,6 +38,13 @@ def em_shape(path: Path) -> tuple[int, int, int]:
         return shape
 
 
+def em_layout(path: Path) -> tuple[int, np.dtype, tuple[int, int, int]]:
+    """Where the voxels begin, their type, and the shape zyx, for who maps the file."""
+    dtype, shape = _header(path)
+    check_length(path, HEADER_BYTES, dtype, shape)
+    return HEADER_BYTES, dtype, shape
+
+
 def write_em(volume: Volume, path: Path) -> None:
     """Writes float32, little-endian. Pixel size and origin have no place in the format and are left out."""
     header = struct.pack("<4b3i", PC, 0, 0, 5, *reversed(volume.shape_zyx)).ljust(HEADER_BYTES, b"\0")

@@ -14,13 +14,13 @@ from engine.files.raw import reading, writing
 def read_npy(path: Path) -> Volume:
     """The array, zyx; its pixel size is 0. Arrays that are not 3-D and real are EngineErrors."""
     with reading(path, "a NumPy array"):
-        return Volume(np.array(_mapped(path), dtype=np.float32))
+        return Volume(np.array(npy_mapped(path), dtype=np.float32))
 
 
 def npy_shape(path: Path) -> tuple[int, int, int]:
     """The shape zyx, without reading voxels."""
     with reading(path, "a NumPy array"):
-        z, y, x = _mapped(path).shape
+        z, y, x = npy_mapped(path).shape
         return z, y, x
 
 
@@ -30,7 +30,8 @@ def write_npy(volume: Volume, path: Path) -> None:
         np.save(stream, np.ascontiguousarray(volume.data, dtype=np.float32))
 
 
-def _mapped(path: Path) -> np.ndarray:
+def npy_mapped(path: Path) -> np.ndarray:
+    """The array as it lies in the file."""
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim != 3 or array.dtype.kind not in "biuf" or not array.size:
         raise EngineError(f"{path}: holds {array.dtype} of shape {array.shape}; a volume is 3-D and real")

@@ -9,6 +9,7 @@ from engine.faults import Fault
 from engine.kinds import (
     alignment,
     average,
+    catalogue,
     collection,
     comparison,
     extraction,
@@ -41,6 +42,7 @@ class Kind(Protocol):
 KINDS: dict[str, Kind] = {
     "alignment": cast(Kind, alignment),
     "average": cast(Kind, average),
+    "catalogue": cast(Kind, catalogue),
     "collection": cast(Kind, collection),
     "comparison": cast(Kind, comparison),
     "extraction": cast(Kind, extraction),

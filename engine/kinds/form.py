@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Protocol
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import Marks, ParticleFacts, Source, Table, VolumeFacts, WeightFacts
+from engine.data import Catalogue, Marks, ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
 from engine.files.cmm import Markers
 from engine.step import Input, What
@@ -47,6 +47,8 @@ OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
 OptionalMarksReference = Annotated[Reference | None, Reads("marks")]
+OptionalTomogramReference = Annotated[Reference | None, Reads("tomogram")]
+OptionalCatalogueReference = Annotated[Reference | None, Reads("catalogue")]
 OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
 OptionalMarkersReference = Annotated[Reference | None, Reads("markers")]
 
@@ -107,6 +109,9 @@ class Look(Protocol):
 
     def table(self, text: str) -> Table | None: ...
 
+    def whole_table(self, text: str) -> Table | None:
+        """With the rows of tomograms that the project is not done for."""
+
     def volume(self, text: str) -> VolumeFacts | None: ...
 
     def weights(self, text: str) -> WeightFacts | None: ...
@@ -114,6 +119,8 @@ class Look(Protocol):
     def markers(self, text: str) -> Markers: ...
 
     def marks(self, text: str) -> Marks | None: ...
+
+    def catalogue(self, text: str) -> Catalogue | None: ...
 
     def source(self, name: str) -> Source: ...
 
@@ -145,7 +152,16 @@ class ProjectForm(Form):
     """What every project file has."""
 
     title: str = Field(default="", description="What this project is for, in a line")
+    each: Literal["tomogram"] | None = Field(
+        default=None,
+        description="Give it, and the project is done for each tomogram that it reads, of a catalogue or of a project of "
+        "each tomogram; addresses gain tomo=3",
+    )
     compute: Compute = Field(default=Compute(), description="Where and how to compute")
+
+    def completed(self, folder: Path) -> Self:
+        """The form with what the lists that it names hold, beside what is typed; folder is the campaign's."""
+        return self
 
 
 Flip = Literal["none", "first-level", "every-level"]

@@ -13,9 +13,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from engine.data import Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
+from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, SpectraStream, Step, Stream
+from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream
 from engine.store.atomic import advice, aside, make_folder, told, write_bytes
 from engine.store.lock import LockHeld, lock, lock_holder, now
 from engine.store.reading import (
@@ -24,6 +24,7 @@ from engine.store.reading import (
     StoredParticles,
     StoredSpectra,
     StoredStep,
+    StoredTomogram,
     decoded,
     facts_in,
     item_in,
@@ -34,7 +35,7 @@ from engine.store.reading import (
 )
 from engine.store.writing import FORMAT, facts_of, fill, image, plain
 
-__all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredSpectra", "StoredStep"]
+__all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredSpectra", "StoredStep", "StoredTomogram"]
 
 
 class Store:
@@ -74,7 +75,7 @@ class Store:
 
     def read(
         self, step_name: str, item_path: str
-    ) -> Volume | Table | Curve | dict[str, Any] | np.ndarray | Particles | Spectra:
+    ) -> Volume | Table | Curve | Catalogue | dict[str, Any] | np.ndarray | Particles | Spectra:
         """The value of an item; particles and their spectra stay on disk and are read one by one."""
         path = self._present(step_name)
         with opened(path) as file:
@@ -83,6 +84,10 @@ class Store:
             if what not in ("particles", "spectra"):
                 return decoded(item)
         return StoredParticles(path, item_path) if what == "particles" else StoredSpectra(path, item_path)
+
+    def tomogram(self, step_name: str, item_path: str) -> StoredTomogram:
+        """A stored volume that stays on disk and is read part by part."""
+        return StoredTomogram(self._present(step_name), item_path)
 
     def volume_facts(self, step_name: str, item_path: str) -> VolumeFacts:
         """Shape and pixel size of a stored volume, without its voxels."""
@@ -129,7 +134,7 @@ class Store:
             self._need_space(path, outputs)
             with aside(path) as temporary:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
-                if any(isinstance(value, Stream | SpectraStream) for value in outputs.values()):
+                if any(isinstance(value, Stream | SpectraStream | VolumeStream) for value in outputs.values()):
                     with h5py.File(temporary, "w", libver=FORMAT, locking=False) as file:
                         fill(file, facts, outputs, seconds)
                 else:
@@ -142,7 +147,9 @@ class Store:
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """HDF5 that writes to a full disk can end the process, so streams look first."""
-        needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, Stream | SpectraStream))
+        needed = sum(
+            value.n_bytes for value in outputs.values() if isinstance(value, Stream | SpectraStream | VolumeStream)
+        )
         free = shutil.disk_usage(path.parent).free
         if needed * 1.02 > free:
             raise EngineError(

@@ -12,12 +12,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from engine.data import Curve, Table, Volume
+from engine.data import Catalogue, Curve, Table, Volume
+from engine.data.tomogram import Corner, between
 from engine.faults import EngineError
 from engine.store.writing import LAYOUT
 
 ADVICE = "delete it and run the project again, or bring it back from a copy"
-WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary")
+WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
 _DEEPEST = 8
 _MOST_OBJECTS = 100_000
 
@@ -74,6 +75,29 @@ class StoredParticles:
             if text_of(file.attrs["key"]) != self._key:
                 raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
             return np.asarray(file[self._item_path][row], dtype=np.float32)
+
+
+class StoredTomogram:
+    """A stored volume read part by part. Each read opens the file anew, so threads and processes may share the object."""
+
+    def __init__(self, path: Path, item_path: str) -> None:
+        with opened(path) as file:
+            item = item_in(file, path, item_path, "volume")
+            z, y, x = (int(n) for n in item.shape)
+            self.shape_zyx = (z, y, x)
+            self.pixel_size_A = float(item.attrs["pixel_size_A"])
+            self._key = text_of(file.attrs["key"])
+        self._path, self._item_path = path, item_path
+
+    def __repr__(self) -> str:
+        return f"StoredTomogram({self._path}, {self.shape_zyx})"
+
+    def read(self, low_zyx: Corner, high_zyx: Corner) -> np.ndarray:
+        where = between(self.shape_zyx, low_zyx, high_zyx)
+        with opened(self._path) as file:
+            if text_of(file.attrs["key"]) != self._key:
+                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
+            return np.asarray(file[self._item_path][where], dtype=np.float32)
 
 
 class StoredSpectra:
@@ -207,7 +231,7 @@ def _check_dataset(dataset: Any, path: Path, name: str) -> None:
         raise EngineError(f"{path}: {name} is not stored as the layout says ({ADVICE})")
 
 
-def decoded(item: Any) -> Volume | Table | Curve | dict[str, Any] | np.ndarray:
+def decoded(item: Any) -> Volume | Table | Curve | Catalogue | dict[str, Any] | np.ndarray:
     what, values = what_is(item), item[()]
     if what == "volume":
         x, y, z = (float(value) for value in item.attrs["origin_xyz_A"])
@@ -219,11 +243,11 @@ def decoded(item: Any) -> Volume | Table | Curve | dict[str, Any] | np.ndarray:
     if what == "curve":
         names = json.loads(text_of(item.attrs["columns"]))
         return Curve(dict(zip(names, values.T.copy(), strict=True)), json.loads(text_of(item.attrs["notes"])))
-    if what == "summary":
+    if what in ("summary", "catalogue"):
         summary = json.loads(text_of(values[0]))
         if not isinstance(summary, dict):
-            raise ValueError(f"a summary is a mapping, not {summary!r}")
-        return summary
+            raise ValueError(f"a {what} is a mapping, not {summary!r}")
+        return summary if what == "summary" else Catalogue.of_rows(summary["tomograms"])
     return np.asarray(values).astype(bool) if item.attrs["truth"] else np.asarray(values)
 
 

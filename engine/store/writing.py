@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from engine.data import Curve, Table, Volume
+from engine.data import Catalogue, Curve, Table, Volume
 from engine.devices import to_host
-from engine.step import Item, Outputs, SpectraStream, Step, Stream
+from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
 
 LAYOUT = 1
 FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
@@ -49,7 +49,9 @@ def facts_of(
     }
     if double := sorted(set(labels) & {*facts, "seconds", "pixel_size_A"}):
         raise ValueError(f"step {step.name}: {double[0]!r} cannot be a label")
-    sizes = [float(value.pixel_size_A) for value in outputs.values() if isinstance(value, Volume | Stream)]
+    sizes = [
+        float(value.pixel_size_A) for value in outputs.values() if isinstance(value, Volume | VolumeStream | Stream)
+    ]
     known = [size for size in sizes if size > 0]
     return {**facts, **labels, **({"pixel_size_A": known[0]} if known else {})}
 
@@ -90,16 +92,41 @@ def _encode(file: Any, name: str, value: Item) -> None:
         _encode_stream(file, name, value)
     elif isinstance(value, SpectraStream):
         _encode_spectra(file, name, value)
+    elif isinstance(value, VolumeStream):
+        _encode_parts(file, name, value)
+    elif isinstance(value, Catalogue):
+        _encode_text(file, name, {"tomograms": value.rows()}, "catalogue")
     elif isinstance(value, Mapping):
-        text = json.dumps(dict(value), default=plain).encode()
-        made = _dataset(file, name, np.array([text], dtype=f"S{len(text)}"))
-        _set(made, what="summary", unit="by name")
+        _encode_text(file, name, dict(value), "summary")
     else:
         array = to_host(value)
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name}: an array of {array.dtype} cannot be stored")
         made = _dataset(file, name, array.astype(np.uint8) if array.dtype == bool else array)
         _set(made, what="array", unit="arbitrary", truth=int(array.dtype == bool))
+
+
+def _encode_text(file: Any, name: str, value: dict[str, Any], what: str) -> None:
+    text = json.dumps(value, default=plain).encode()
+    made = _dataset(file, name, np.array([text], dtype=f"S{len(text)}"))
+    _set(made, what=what, unit="by name")
+
+
+def _encode_parts(file: Any, name: str, stream: VolumeStream) -> None:
+    """A volume of which no more than a part is in memory."""
+    chunks = tuple(min(chunk, n) for chunk, n in zip(stream.chunk_zyx, stream.shape_zyx, strict=True))
+    made = file.create_dataset(
+        name, shape=stream.shape_zyx, dtype=np.float32, track_times=False, chunks=chunks, fletcher32=True
+    )
+    _set(made, what="volume", unit="arbitrary", axes="zyx", pixel_size_A=float(stream.pixel_size_A))
+    _set(made, origin_xyz_A=np.zeros(3))
+    n_written = 0
+    for corner, values in stream.parts:
+        where = tuple(slice(low, low + n) for low, n in zip(corner, values.shape, strict=True))
+        made[where] = np.asarray(values, dtype=np.float32)
+        n_written += values.size
+    if 4 * n_written != stream.n_bytes:
+        raise ValueError(f"{name}: {n_written} voxels of {stream.shape_zyx}")
 
 
 def _encode_stream(file: Any, name: str, stream: Stream) -> None:

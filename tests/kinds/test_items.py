@@ -13,6 +13,11 @@ from engine.kinds import KINDS
 CAMPAIGN = {
     "truth": 'kind = "phantom"\n[object]\nblobs = 10\nradius_px = 5\n[boxes]\nbox_px = 20\ncount = 6\nshift_px = 1\n',
     "cut": 'kind = "extraction"\n[data]\ntomogram = "truth:object"\n[points]\ngrid = { spacing_px = 8 }\n[box]\nsize_px = 8\n',
+    "tomos": f"""\
+kind = "catalogue"
+tomograms = [{{ number = 2, path = "truth:object" }}]
+binned = {{ bin_factors = {list(range(2, 17))} }}
+""",
     "mean": 'kind = "average"\n[data]\nparticles = "truth:particles"\ntable = "truth:table"\n',
     "pr_1": """\
 kind = "alignment"

@@ -1,0 +1,76 @@
+"""One project for each tomogram: its steps once for every number, each reading what belongs to that tomogram."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from engine.address import Address, Numbers
+from engine.data import Catalogue, JoinedParticles, Table
+from engine.faults import EngineError
+from engine.step import Input, Step, StepItem, What
+
+FOLDER = "tomo"
+LABEL = "tomo"
+
+
+def folder_of(number: int) -> str:
+    """The folder of a tomogram's steps inside the store, also the first part of their names."""
+    return f"{FOLDER}_{number:03d}"
+
+
+def numbers_in(steps: Sequence[Step]) -> tuple[int, ...]:
+    """The tomograms by which steps are kept, ascending; none when they are not."""
+    return tuple(sorted({int(step.labels[LABEL]) for step in steps if LABEL in step.labels}))
+
+
+def for_each(steps: Sequence[Step], numbers: Sequence[int], kept: Mapping[str, Sequence[int]]) -> list[Step]:
+    """The steps of all the tomograms, one tomogram after the other.
+
+    kept: name of each project that keeps its results by tomogram, with its numbers. What is read from those is that of the same
+    tomogram; of other tables the rows of the tomogram are read; anything else is the same for all.
+    """
+    return [_of(step, number, kept) for number in numbers for step in steps]
+
+
+def _of(step: Step, number: int, kept: Mapping[str, Sequence[int]]) -> Step:
+    return replace(
+        step,
+        name=f"{folder_of(number)}/{step.name}",
+        inputs={name: _input_of(one, number, kept) for name, one in step.inputs.items()},
+        labels={**step.labels, LABEL: number},
+    )
+
+
+def _input_of(one: Input, number: int, kept: Mapping[str, Sequence[int]]) -> Input:
+    source = one.source
+    if isinstance(source, StepItem):
+        return replace(one, source=replace(source, step=f"{folder_of(number)}/{source.step}"))
+    if isinstance(source, Address) and source.project in kept:
+        return one if is_fixed(one.what, source) else replace(one, source=of_tomogram(source, number))
+    return replace(one, tomo=number) if one.what == "table" else one
+
+
+def is_fixed(what: What, address: Address) -> bool:
+    """Whether all tomograms read the same: the map of one that is named, such as a template."""
+    return what == "volume" and address.tomo is not None and len(address.tomo.listed) == 1
+
+
+def of_tomogram(address: Address, number: int) -> Address:
+    """The address narrowed to one tomogram."""
+    words = [part for part in str(address).split(":") if not part.startswith(f"{LABEL}=")]
+    return replace(address, tomo=Numbers(listed=(number,)), text=":".join([*words, f"{LABEL}={number}"]))
+
+
+def joined(parts: list[Any], address: Address) -> Any:
+    """The tables, particles or catalogues of several tomograms as one."""
+    if isinstance(parts[0], Table):
+        table = parts[0]
+        for part in parts[1:]:
+            table = table.joined(part)
+        return table
+    try:
+        return Catalogue.joined(parts) if isinstance(parts[0], Catalogue) else JoinedParticles(parts)
+    except ValueError as error:
+        raise EngineError(f"{address}: these tomograms cannot be read as one: {error} (name one with tomo=)") from None

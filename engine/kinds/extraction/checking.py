@@ -1,0 +1,102 @@
+"""The sense of an extraction: what is cut from, and around what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.address import is_address, parse
+from engine.faults import Fault
+from engine.kernels.binning import binned_shape
+from engine.kinds import sense
+from engine.kinds.extraction.form import Box, Project
+from engine.kinds.form import Look
+
+
+def check(project: Project, look: Look) -> Iterator[Fault]:
+    """What is wrong between fields, and between the project and its tomogram."""
+    where = project.points
+    n_sources = (project.data.table is not None) + bool(where and where.line) + bool(where and where.grid)
+    if n_sources != 1:
+        found = "none is given" if n_sources == 0 else f"{n_sources} are given"
+        yield Fault(
+            ("data",),
+            f"boxes are cut around a table, a line or a grid: {found}",
+            "data.table, points.line or points.grid",
+        )
+    yield from _source_faults(project)
+    yield from _catalogue_faults(project, look)
+    yield from _normalisation_faults(project.box)
+    tomogram = look.volume(project.data.tomogram) if project.data.tomogram else None
+    if tomogram:
+        typed = (("data", "pixel_size_A"), "data.pixel_size_A", project.data.pixel_size_A)
+        yield from sense.pixel_sizes([(("data", "tomogram"), "the tomogram", tomogram.pixel_size_A), typed])
+        smallest = min(tomogram.shape_zyx)
+        if project.box.size_px > smallest:
+            yield Fault(
+                ("box", "size_px"),
+                f"a box of {project.box.size_px} px is larger than the tomogram",
+                f"at most {smallest}",
+            )
+    if where and where.line and where.line.start_xyz_px == where.line.end_xyz_px:
+        yield Fault(("points", "line", "end_xyz_px"), "the line has no length", "give two different ends")
+    if project.sampling:
+        low, high = project.sampling.tilt_range_deg
+        if not -90 <= low < high <= 90:
+            yield Fault(("sampling", "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]")
+
+
+def _source_faults(project: Project) -> Iterator[Fault]:
+    """Faults of what is cut from: one tomogram, or a catalogue's."""
+    data = project.data
+    if (data.tomogram is None) == (data.catalogue is None):
+        found = "neither is given" if data.tomogram is None else "both are given"
+        yield Fault(("data",), f"boxes are cut from one tomogram or from a catalogue's: {found}", "one of them")
+    elif data.catalogue and project.each is None:
+        yield Fault(("data", "catalogue"), "boxes are cut from each of its tomograms", 'write each = "tomogram"')
+    elif data.tomogram and data.bin_factor != 1:
+        yield Fault(("data", "bin_factor"), "is for a catalogue's tomograms", "give data.catalogue, or leave it out")
+    elif data.catalogue and data.pixel_size_A:
+        yield Fault(
+            ("data", "pixel_size_A"), "the catalogue has the pixel sizes", "leave it out, or mend the catalogue"
+        )
+
+
+def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
+    """Tomograms too small for a box; tomograms without rows and rows without a tomogram."""
+    text, factor = project.data.catalogue, project.data.bin_factor
+    catalogue = look.catalogue(text) if text else None
+    if catalogue is None or text is None:
+        return
+    for one in catalogue:
+        shape = binned_shape(one.shape_zyx or (0, 0, 0), factor)
+        if one.shape_zyx and project.box.size_px > min(shape):
+            what = f"a box of {project.box.size_px} px is larger than tomogram {one.number}, binned by {factor}"
+            yield Fault(("box", "size_px"), what, f"at most {min(shape)}")
+    table = look.whole_table(project.data.table) if project.data.table else None
+    if table is None:
+        return
+    there, known = set(np.unique(table["tomo"]).tolist()), set(catalogue.numbers)
+    some = f'"{text.split(":tomo=")[0]}:tomo=[{",".join(f"{number:g}" for number in sorted(there & known))}]"'
+    if known - there:
+        none = ", ".join(f"{number:g}" for number in sorted(known - there))
+        yield Fault(("data", "table"), f"has no row of tomogram {none} (column tomo)", f"catalogue = {some}")
+    if there - known and is_address(text) and parse(text).tomo is None:
+        lost = ", ".join(f"{number:g}" for number in sorted(there - known))
+        yield Fault(
+            ("data", "table"), f"has rows of tomogram {lost}, which the catalogue has not", f"catalogue = {some}"
+        )
+
+
+def _normalisation_faults(box: Box) -> Iterator[Fault]:
+    if box.background_radius_px is None:
+        return
+    if box.normalise != "background":
+        yield Fault(("box", "background_radius_px"), 'is for normalise = "background"', "leave it out")
+    elif box.background_radius_px >= 0.85 * box.size_px:
+        yield Fault(
+            ("box", "background_radius_px"),
+            f"outside {box.background_radius_px:g} px little is left of a box of {box.size_px} px",
+            f"{3 * box.size_px // 8} or so",
+        )
