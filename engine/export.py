@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from engine import plots
 from engine.data import Curve, Particles, Table, Volume
 from engine.faults import EngineError
 from engine.files import (
@@ -30,13 +31,13 @@ from engine.files import (
 Writer = Callable[[Any, Path], None]
 Star = Literal["dynamo", "relion3.1", "relion4"]
 """Dialects of a .star list that a table alone can give; RELION 5 wants the sizes of the tomograms too."""
-_FSC_LINES = (0.143, 0.5)
 
 
 def export(value: Any, path: str | Path, pixel_size_A: float = 0.0, star: str = "dynamo") -> Path:
     """Where the value was written, in the form that the ending asks for.
 
-    Volumes become .mrc .em .npy .png .json, tables .tbl .star .csv .json .npy .png .cmm, curves .csv .json .npy .png,
+    Volumes, tables and curves become pictures, .png .pdf .svg. Volumes become .mrc .em .npy .json, tables .tbl .star .csv
+    .json .npy .cmm, curves .csv .json .npy,
     an FSC also .star (RELION's postprocess) and .xml (the EMDB's),
     arrays .npy .csv .json, and .mrc .em with three axes; everything else .json. A set of particles becomes a folder of
     particle_<tag>.em where the path is a folder, ends with "/" or has no ending, and a stack as .mrcs or .mrc, which has
@@ -63,16 +64,17 @@ def export(value: Any, path: str | Path, pixel_size_A: float = 0.0, star: str = 
 
 def _writers(value: Any, pixel_size_A: float, star: Any) -> dict[str, Writer]:
     """Ending to writer; no ending stands for a folder."""
+    pictures: dict[str, Writer] = dict.fromkeys(plots.ENDINGS, partial(plots.draw, pixel_size_A=pixel_size_A))
     if isinstance(value, Volume):
         maps: dict[str, Writer] = {".mrc": write_volume, ".em": write_volume, ".npy": write_volume}
-        return {**maps, ".png": _draw, ".json": _write_json}
+        return {**maps, **pictures, ".json": _write_json}
     if isinstance(value, Table):
         starred = partial(_write_star, dialect=star, pixel_size_A=pixel_size_A)
         tables: dict[str, Writer] = {".tbl": write_table, ".star": starred, ".csv": write_table}
         markers = partial(_write_markers, pixel_size_A=pixel_size_A)
-        return {**tables, ".cmm": markers, ".npy": _write_matrix, ".png": _draw, ".json": _write_json}
+        return {**tables, ".cmm": markers, ".npy": _write_matrix, **pictures, ".json": _write_json}
     if isinstance(value, Curve):
-        curves: dict[str, Writer] = {".csv": _write_columns, ".npy": _write_curve_array, ".png": _draw}
+        curves: dict[str, Writer] = {".csv": _write_columns, ".npy": _write_curve_array, **pictures}
         shared: dict[str, Writer] = {".star": write_fsc_star, ".xml": write_fsc_xml} if is_fsc(value) else {}
         return {**curves, **shared, ".json": _write_json}
     if isinstance(value, np.ndarray):
@@ -169,55 +171,3 @@ def _write_array_text(array: np.ndarray, path: Path) -> None:
 
 def _write_array_map(array: np.ndarray, path: Path) -> None:
     write_volume(Volume(np.asarray(array, dtype=np.float32)), path)
-
-
-def _draw(value: Any, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.2) if isinstance(value, Volume) else (6, 4), layout="constrained")
-    if isinstance(value, Volume):
-        _draw_slices(figure, value)
-    elif isinstance(value, Curve):
-        _draw_curve(figure, value)
-    else:
-        _draw_cc(figure, value)
-    figure.savefig(path, format="png")
-
-
-def _draw_slices(figure: Any, volume: Volume) -> None:
-    """The three slices through the box centre n // 2, in one scale of grey."""
-    data = volume.data
-    z, y, x = (size // 2 for size in data.shape)
-    slices = {
-        f"z = {z}": (data[z], "x", "y"),
-        f"y = {y}": (data[:, y], "x", "z"),
-        f"x = {x}": (data[:, :, x], "y", "z"),
-    }
-    low, high = (float(value) for value in np.percentile(data, [0.5, 99.5]))
-    for place, (title, (pixels, across, up)) in zip(figure.subplots(1, 3), slices.items(), strict=True):
-        place.imshow(pixels, cmap="gray", vmin=low, vmax=high if high > low else low + 1, origin="lower")
-        place.set(title=title, xlabel=f"{across} (px)", ylabel=f"{up} (px)")
-
-
-def _draw_curve(figure: Any, curve: Curve) -> None:
-    """Each column against the first; a curve with a column fsc gets the lines of 0.143 and 0.5."""
-    place = figure.subplots()
-    axis, *names = curve.columns
-    is_fsc = any("fsc" in name.lower() for name in names)
-    for name in names:
-        if not is_fsc or "fsc" in name.lower():
-            place.plot(curve[axis], curve[name], label=name)
-    if is_fsc:
-        for level in _FSC_LINES:
-            place.axhline(level, color="0.5", linewidth=0.8, linestyle="--")
-            place.annotate(str(level), (1, level), xycoords=("axes fraction", "data"), va="bottom", ha="right")
-        place.set_ylim(-0.1, 1.05)
-    place.set_xlabel(axis)
-    if names:
-        place.legend()
-
-
-def _draw_cc(figure: Any, table: Table) -> None:
-    place = figure.subplots()
-    place.hist(table["cc"], bins=min(50, max(5, len(table) // 10)))
-    place.set(xlabel="cc", ylabel="particles", title=f"{len(table)} particles")

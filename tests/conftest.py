@@ -29,7 +29,7 @@ def quickstart(tmp_path_factory) -> Path:
     """A folder that holds projects/quickstart as it ships, run to its end by the command line."""
     folder = tmp_path_factory.mktemp("quickstart")
     ignored = shutil.ignore_patterns(
-        "phantom", "post_*[0-9]", "truth", "data", "boxes_*[0-9]", "pr_*[0-9]", "unaligned_*[0-9]"
+        "best_*[0-9]", "phantom", "post_*[0-9]", "truth", "data", "boxes_*[0-9]", "pr_*[0-9]", "unaligned_*[0-9]"
     )
     shutil.copytree(Path(__file__).resolve().parents[1] / "projects", folder / "projects", ignore=ignored)
     shutil.copytree(Path(__file__).resolve().parents[1] / "schemas", folder / "schemas")

@@ -69,8 +69,8 @@ def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "name", "says"),
     [
-        (VOLUME, "a.star", "a volume can become .mrc .em .npy .png .json, not .star"),
-        (CURVE, "a.mrc", "a curve can become .csv .npy .png .json"),
+        (VOLUME, "a.star", "a volume can become .mrc .em .npy .png .pdf .svg .json, not .star"),
+        (CURVE, "a.mrc", "a curve can become .csv .npy .png .pdf .svg .json"),
         ({"a": 1}, "a.csv", "a summary can become .json"),
         (np.zeros(3), "a.mrc", "an array can become .npy .json .csv"),
         (
@@ -78,7 +78,7 @@ def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
             "a.em",
             "can become a folder (a name without ending) .mrcs .mrc",
         ),
-        (VOLUME, "folder/", "a volume can become .mrc .em .npy .png .json, not a folder"),
+        (VOLUME, "folder/", "a volume can become .mrc .em .npy .png .pdf .svg .json, not a folder"),
     ],
 )
 def test_what_a_value_cannot_become_is_told_with_what_it_can(

@@ -265,6 +265,13 @@ def query(
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="As in pr_1:average:ite=3; the project alone lists its items.")
     ],
+    picture: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="With --plot: the picture, .png .pdf .svg.", show_default=False),
+    ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw it, into FILE or a PNG in the current folder that is named after it.")
+    ] = False,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -296,7 +303,7 @@ def query(
     """Look at a result, or write it to a file."""
     from engine.query import query
 
-    asked_ways = (("-o", output), ("--path", path), ("--json", json), ("--as-dynamo", as_dynamo))
+    asked_ways = (("-o", output), ("--path", path), ("--json", json), ("--as-dynamo", as_dynamo), ("--plot", plot))
     ways = [name for name, asked in asked_ways if asked]
     if len(ways) > 1:
         raise EngineError(f"{' and '.join(ways)} do not go together (ask for one at a time)")
@@ -309,16 +316,20 @@ def query(
             raise EngineError("--as-dynamo writes whole results (leave out --where, --columns and --sort)")
         from_dynamo.lay_out(address, as_dynamo)
         return
+    if picture and not plot:
+        raise EngineError(
+            f"{picture}: is a second thing to look at (one at a time; a file is written by -o, drawn by --plot)"
+        )
     answer = query(address, where=where, columns=columns, sort=sort)
     if path:
         if not answer.found:
             raise EngineError(f"{address}: name an item, as in {answer.project}:average")
         for one in answer.found:
             typer.echo(f"{show.short(one.path_of_file)}\t{one.item_path}".rstrip("\t"))
-    elif output:
-        from engine.cli.values import write
+    elif output or plot:
+        from engine.cli.values import picture_of, write
 
-        for name in output:
+        for name in output or [picture_of(answer, picture)]:
             for written in write(answer, name, star or "dynamo"):
                 typer.echo(f"{show.short(written)} written")
     elif json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from engine import plots
 from engine.cli import show
 from engine.data import Curve, Particles, Table, Volume
 from engine.export import export
@@ -68,7 +70,8 @@ def print_value(value: Any) -> None:
     """Prints a value: all of it into a pipe, its head on a terminal."""
     match value:
         case Table():
-            _print_columns({name: value[name] for name in TABLE_COLUMNS})
+            reason = ("rejected_by",) if value["rejected_by"].any() else ()
+            _print_columns({name: value[name] for name in (*TABLE_COLUMNS, *reason)})
         case Curve():
             _print_columns(value.columns)
             show.rows([(f"  {name}", show.number_text(note)) for name, note in value.notes.items()])
@@ -117,6 +120,17 @@ def write(answer: Answer, name: str, star: str = "dynamo") -> list[Path]:
         _exported(one, f"{path.with_name(f'{path.stem}{_numbers(one, answer)}{path.suffix}')}{slash}", star)
         for one in answer.found
     ]
+
+
+def picture_of(answer: Answer, name: str | None) -> str:
+    """The file that a picture goes to: the one named, or `pr_1_table_ite_3.png` in the current folder."""
+    if not answer.found:
+        raise EngineError(f"{answer.project}: name an item to draw, as in {answer.project}:table")
+    if name is None:
+        name = "_".join(re.findall(r"[\w.-]+", str(answer.address).rpartition("/")[2])) + ".png"
+    if Path(name).suffix.lower() not in plots.ENDINGS:
+        raise EngineError(f"{name}: pictures are {' '.join(plots.ENDINGS)} (give it one of these endings)")
+    return name
 
 
 def _told(one: Found, answer: Answer) -> str:

@@ -87,7 +87,12 @@ class ByLatitude(Form):
     normalise: Literal["divide", "subtract"] = Field(
         default="divide", description="How the fitted course of the cc is taken out"
     )
-    terms: int = Field(default=2, ge=1, le=4, description="Terms of the Fourier series, each a cosine and a sine")
+    terms: int = Field(
+        default=2,
+        ge=1,
+        le=4,
+        description="Terms of the Fourier series, each a cosine and a sine; its period is 180 deg",
+    )
     per: Per = Field(default="tomogram", description="What is fitted by itself")
 
 

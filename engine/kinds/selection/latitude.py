@@ -14,7 +14,9 @@ from engine.kinds.rules import deviation
 from engine.kinds.selection.form import ByLatitude
 
 _PER_COEFFICIENT = 4
+"""Particles that each coefficient of the series needs; fewer shorten it."""
 _STEP_DEG = 5.0
+"""Width of a bin of the curves."""
 
 
 def latitude(
@@ -57,7 +59,7 @@ def beam_angle_deg(angles: np.ndarray) -> np.ndarray:
 
 
 def fitted(angle_deg: np.ndarray, values: np.ndarray, terms: int) -> np.ndarray:
-    """(1 + 2 terms,) coefficients of least squares: a0 + a1 cos + b1 sin + a2 cos 2 + b2 sin 2 …, of period 360 deg."""
+    """(1 + 2 terms,) coefficients of least squares: a0 + a1 cos 2t + b1 sin 2t + a2 cos 4t + b2 sin 4t …, t the angle."""
     if not len(values):
         return np.zeros(1 + 2 * terms)
     return np.asarray(np.linalg.lstsq(_basis(angle_deg, terms), values, rcond=1e-9)[0])
@@ -69,7 +71,7 @@ def valued(series: np.ndarray, angle_deg: np.ndarray) -> np.ndarray:
 
 
 def _basis(angle_deg: np.ndarray, terms: int) -> np.ndarray:
-    turns = np.radians(angle_deg)[:, None] * np.arange(1, terms + 1)
+    turns = np.radians(angle_deg)[:, None] * 2 * np.arange(1, terms + 1)
     waves = np.stack([np.cos(turns), np.sin(turns)], axis=-1).reshape(len(angle_deg), 2 * terms)
     return np.column_stack([np.ones(len(angle_deg)), waves])
 
