@@ -10,7 +10,9 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial import KDTree
 from scipy.stats import norm
 
+from engine.check import check
 from engine.data import Half, Table
+from engine.export import export
 from engine.faults import EngineError
 from engine.geometry import euler, lattice, neighbours
 from engine.kinds import KINDS
@@ -292,11 +294,34 @@ def test_a_filter_that_keeps_none_is_told_by_its_number():
 
 def test_numbers_that_are_none_are_told_where_a_filter_needs_them():
     table = cloud(5, 0).with_columns(cc=[0.1, 0.2, np.nan, 0.3, 0.4])
-    with pytest.raises(EngineError, match="1 rows have no number in the column cc, first row 3"):
+    with pytest.raises(
+        EngineError,
+        match=r"no\. 1, by mixture: the table has no number in the column cc of 1 rows, the first of tag 3",
+    ):
         selected(table, {"by": "mixture"})
-    assert len(selected(table, {"by": "expression", "keep": "cc > 0"})["table"]) == 4
-    with pytest.raises(EngineError, match="the table is empty"):
+    without = {"by": "expression", "keep": "cc == cc"}
+    assert len(selected(table, without, {"by": "mixture", "fallback_std": 9})["table"]) == 4
+    with pytest.raises(EngineError, match="the table has no rows"):
         selected(Table({}), {"by": "mixture"})
+
+
+def test_check_looks_into_the_table_before_anything_runs(tmp_path):
+    def faults(text):
+        (tmp_path / "s.toml").write_text(f'kind = "selection"\n[data]\ntable = "t.csv"\n{text}')
+        return [fault.what for fault in check([tmp_path / "s.toml"])[0].faults]
+
+    export(cloud(9, 0).with_columns(cc=[np.nan, *[0.2] * 8]), tmp_path / "t.csv")
+    in_A, mixture = '[[filters]]\nby = "distance"\ndistance_A = 9\n', '[[filters]]\nby = "mixture"\n'
+    no_cc = "has no number in the column cc of 1 rows, the first of tag 1"
+    assert len(faults(in_A + mixture)) == 2
+    assert faults("pixel_size_A = 2\n" + in_A) == [no_cc]
+    assert faults("pixel_size_A = 2\n" + in_A.replace("distance_A = 9", 'distance_A = 9\nkeep = "first"')) == []
+    assert faults('[[filters]]\nby = "expression"\nkeep = "cc == cc"\n' + mixture) == []
+    export(cloud(9, 0, apix=3.0), tmp_path / "t.csv")
+    assert faults(in_A) == []
+    assert faults("pixel_size_A = 2\n" + in_A) == [
+        "data.pixel_size_A has a pixel size of 2 A, the table of 3 A",
+    ]
 
 
 @pytest.mark.parametrize(

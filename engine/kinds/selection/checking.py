@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -43,14 +44,15 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             (("data", "pixel_size_A"), "data.pixel_size_A", typed_A),
         ]
     )
-    yield from faults_of_table(table, project.filters, typed_A)
+    sure = takewhile(lambda form: not isinstance(form, ByExpression), project.filters)  # these see all of its rows
+    yield from faults_of_table(table, list(sure), typed_A)
 
 
 def faults_of_table(table: Table, filters: Sequence[Filter], typed_A: float | None) -> Iterator[Fault]:
     """What keeps the filters from judging the table, with advice."""
     key = ("data", "table")
     if not len(table):
-        yield Fault(key, "the table is empty", "name another one")
+        yield Fault(key, "has no rows", "name another one")
         return
     is_far = [one for one in filters if isinstance(one, ByDistance | ByLattice)]
     has_A = any(getattr(one, "distance_A", None) or getattr(one, "range_A", None) for one in is_far)
@@ -63,9 +65,11 @@ def faults_of_table(table: Table, filters: Sequence[Filter], typed_A: float | No
     for name in sorted(columns_read(filters)):
         bad = ~np.isfinite(table[name])
         if bad.any():
-            advice = f"remove or mend these rows, as in engine query --where, or drop the filters that read {name}"
+            what = (
+                f"has no number in the column {name} of {bad.sum()} rows, the first of tag {table.tags[bad.argmax()]}"
+            )
             yield Fault(
-                key, f"{bad.sum()} rows have no number in the column {name}, first row {bad.argmax() + 1}", advice
+                key, what, f'mend them, or filter them out before: by = "expression", keep = "{name} == {name}"'
             )
 
 

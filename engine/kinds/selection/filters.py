@@ -11,7 +11,6 @@ import numpy as np
 
 from engine.data import Curve, Table
 from engine.data.expression import rows
-from engine.faults import EngineError
 from engine.geometry import lattice, neighbours
 from engine.kinds.rules import survivors
 from engine.kinds.selection.form import ByCc, ByDistance, ByExpression, ByLatitude, ByLattice, ByMixture, Per
@@ -106,11 +105,4 @@ def group_numbers(table: Table, per: Per) -> np.ndarray:
 def _centres(table: Table, pixel_A: np.ndarray | None) -> np.ndarray:
     """(n, 3) refined centres, in A where pixel sizes are given, else in px."""
     centres = table.positions_xyz_px + table.shifts_xyz_px
-    if pixel_A is None:
-        return centres
-    if not (pixel_A > 0).all():
-        raise EngineError(
-            f"{(pixel_A <= 0).sum()} of {len(table)} rows have no pixel size (column apix), and distances are asked for in "
-            "A (give data.pixel_size_A, or distances in px)"
-        )
-    return centres * pixel_A[:, None]
+    return centres if pixel_A is None else centres * pixel_A[:, None]

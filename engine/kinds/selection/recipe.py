@@ -51,14 +51,14 @@ class Selected(Form):
 def select(settings: Selected, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The rows that are kept and those that are not, the curves that were fitted, and the counts."""
     table: Table = inputs["table"]
-    for fault in faults_of_table(table, settings.filters, settings.pixel_size_A):
-        raise EngineError(f"the table: {fault.what} ({fault.advice})")
     rejected_by = np.zeros(len(table))
     summary: dict[str, Any] = {"rows": len(table)}
     curves: dict[str, Curve] = {}
     for number, form in enumerate(settings.filters, start=1):
         left = np.flatnonzero(rejected_by == 0)
         rest = table.where(left)
+        for fault in faults_of_table(rest, [form], settings.pixel_size_A):
+            raise EngineError(f"filters no. {number}, by {form.by}: the table {fault.what} ({fault.advice})")
         verdict = judged(form, rest, _pixel_sizes(rest, settings.pixel_size_A))
         name = f"{number} {form.by}"
         if verdict.rejected.all():
