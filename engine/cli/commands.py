@@ -267,7 +267,7 @@ def query(
     ],
     picture: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="With --plot: the picture, .png .pdf .svg.", show_default=False),
+        typer.Argument(metavar="FILE", help="With --plot: the picture, .png .pdf .svg.", show_default=False),
     ] = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw it, into FILE or a PNG in the current folder that is named after it.")
@@ -278,7 +278,7 @@ def query(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write it: .mrc .em .tbl .star .csv .json .npy .png .cmm .xml; particles: a folder, .mrcs or .mrc. "
+            help="Write it: .mrc .em .tbl .star .csv .json .npy .png .pdf .svg .cmm .xml; particles: a folder, .mrcs or .mrc. "
             "May be repeated.",
         ),
     ] = None,
