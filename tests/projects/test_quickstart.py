@@ -81,8 +81,8 @@ def test_kill_9_at_twenty_random_moments_costs_nothing_but_time(tmp_path):
 
 def test_a_finished_campaign_has_nothing_to_do(quickstart):
     outcomes = engine.run([quickstart / "projects" / "quickstart"])
-    assert [len(outcome.stored) for outcome in outcomes] == [0, 0, 0, 0, 0]
-    assert [len(outcome.kept) for outcome in outcomes] == [1, 5, 10, 1, 1]
+    assert [len(outcome.stored) for outcome in outcomes] == [0, 0, 0, 0, 0, 0]
+    assert [len(outcome.kept) for outcome in outcomes] == [1, 5, 10, 1, 1, 1]
 
 
 def test_the_halves_end_where_both_agree(quickstart):
