@@ -40,6 +40,8 @@ BYTES_PER_VOXEL = {
     "map": 4,
     "map_masked": 4,
     "local_resolution": 4,
+    "tomogram": 4,
+    "unit_cell": 4,
     "onto": 4,
 }
 """What the maps of a step take on disk; a Fourier weight is half a box."""

@@ -85,7 +85,7 @@ def unfold(project: Project) -> list[Step]:
                 settings=settings,
                 makes=("tomogram", "truth", "vesicles", "dipoles", "gold", "summary"),
                 labels={"tomo": number},
-                cost=Cost(whole=lambda box_px, pixel_A: share, box=where.size_xyz_px[0]),
+                cost=Cost(whole=lambda box_px, pixel_A: share, box=round(n_voxels ** (1 / 3))),
             )
         )
     return steps
