@@ -19,7 +19,7 @@ from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
 LAYOUT = 1
 FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
 _CUBE = 32
-"""Side of the cubes that a volume is stored in, in voxels: boxes are cut from it without reading it all."""
+"""Longest side in voxels of the equal parts that a volume is stored in: boxes are cut from it without reading it all."""
 
 _CHUNK_BYTES = 64 << 20
 
@@ -173,10 +173,10 @@ def _encode_spectra(file: Any, name: str, stream: SpectraStream) -> None:
 
 
 def _dataset(place: Any, name: str, values: np.ndarray) -> Any:
-    """A dataset whose chunks carry checksums: cubes of a volume, whole leading slices of at most 64 MiB of anything else."""
+    """A dataset whose chunks carry checksums: parts of a volume, whole leading slices of at most 64 MiB of anything else."""
     chunked: dict[str, Any] = {}
     if values.ndim == 3 and values.size:
-        chunked = {"chunks": tuple(min(_CUBE, n) for n in values.shape), "fletcher32": True}
+        chunked = {"chunks": tuple(-(-n // -(-n // _CUBE)) for n in values.shape), "fletcher32": True}
     elif values.ndim and values.size:
         slice_bytes = values.nbytes // len(values)
         chunked = {
