@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -48,7 +50,7 @@ WHOLE_DEG = 40.0, 44.0, 4.0
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: rounds, rotations of a search, whole particles of a lot, and what varies.
+    """How much is measured: rounds, rotations of a search, whole particles of a lot, seconds of a worker, and what varies.
 
     scaling holds that which varies, the case and the number of rotations, the point of comparison first.
     """
@@ -57,6 +59,7 @@ class Extent:
     n_rounds: int
     n_rotations: int
     n_whole: int
+    lot_s: float
     scaling: tuple[tuple[str, Case, int], ...]
     jobs: tuple[Job, ...]
 
@@ -66,6 +69,7 @@ FULL = Extent(
     n_rounds=7,
     n_rotations=200,
     n_whole=8,
+    lot_s=2.0,
     scaling=(
         ("", Case(192, 32, 15), 200),
         ("box", Case(96, 32, 15), 200),
@@ -85,6 +89,7 @@ QUICK = Extent(
     n_rounds=3,
     n_rotations=100,
     n_whole=2,
+    lot_s=0.2,
     scaling=(
         ("", Case(48, 9, 7), 100),
         ("box", Case(32, 9, 7), 100),
@@ -160,7 +165,7 @@ def case_figures(where: Arena, extent: Extent, n_workers: int) -> tuple[CaseFigu
         sgemm / 1e9,
         [_speed(engine, seconds) for engine in engines],
         _whole(whole, plan, seconds),
-        workers(where, plan, extent.n_whole, n_workers, extent.n_rounds) if n_workers > 1 else None,
+        workers(where, plan, extent, n_workers) if n_workers > 1 else None,
         memory_of_one(where.scene, plan),
     )
     return figures, absent
@@ -190,14 +195,20 @@ def _whole(whole: Whole, plan: Plan, seconds: dict[str, np.ndarray]) -> WholePar
     )
 
 
-def workers(where: Arena, plan: Plan, n_particles: int, n_workers: int, n_rounds: int) -> Workers:
-    """As many lots of whole particles as workers, done by one worker and by all."""
-    jobs = [Whole(where, plan, n_particles) for _ in range(n_workers)]
+def workers(where: Arena, plan: Plan, extent: Extent, n_workers: int) -> Workers:
+    """As many lots of whole particles as workers, done by one and by all; long enough that their starting counts for little."""
+    jobs = [Whole(where, plan, extent.n_whole) for _ in range(n_workers)]
+    start = time.perf_counter()
+    jobs[0]()
+    n_times = max(1, math.ceil(extent.lot_s / (time.perf_counter() - start)))
 
     def by(workers: int) -> Contestant:
-        return Contestant(str(workers), lambda: list(Work(workers=workers).map(lambda job: job(), jobs)))
+        def lots() -> list[Any]:
+            return list(Work(workers=workers).map(lambda job: [len(job()) for _ in range(n_times)], jobs))
 
-    seconds = in_turns([by(1), by(n_workers)], max(2, n_rounds // 2), time.perf_counter)
+        return Contestant(str(workers), lots)
+
+    seconds = in_turns([by(1), by(n_workers)], max(2, extent.n_rounds // 2), time.perf_counter)
     one, together = seconds["1"], seconds[str(n_workers)]
     return Workers(n_workers, float(np.median(one)), float(np.median(together)), ratio(one, together))
 
