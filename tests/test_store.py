@@ -100,6 +100,23 @@ def test_the_facts_of_a_step_are_the_attributes_of_its_file(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.parametrize("shape", [(44, 44, 44), (70, 33, 31), (1, 5, 200)])
+def test_a_volume_lies_in_equal_parts_and_a_box_of_it_is_read_alone(
+    tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    store = Store(tmp_path / "pr_1")
+    path = write(store, {"tomogram": Volume(values, 2.0)}, name="tomo_001/specimen")
+    with h5py.File(path, "r") as file:
+        parts = file["tomogram"].chunks
+    assert max(parts) <= 32
+    assert np.prod([-(-n // part) * part for n, part in zip(shape, parts, strict=True)]) < 1.1 * values.size
+    tomogram = store.tomogram("tomo_001/specimen", "tomogram")
+    low, high = tuple(n // 3 for n in shape), tuple(n // 3 + max(1, n // 4) for n in shape)
+    box = values[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    np.testing.assert_array_equal(tomogram.read(low, high), box)
+
+
 def test_particles_are_read_box_by_box_from_several_threads(tmp_path: Path) -> None:
     store = Store(tmp_path / "pr_1")
     path = write(store, outputs(with_stream=True))
