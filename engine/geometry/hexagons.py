@@ -1,4 +1,4 @@
-"""Hexagonal lattices: on a sphere, as in an immature virus, and in the plane."""
+"""Hexagonal lattices on a sphere, as in an immature virus."""
 
 from __future__ import annotations
 
@@ -68,16 +68,6 @@ def icosahedral(h: int, k: int) -> np.ndarray:
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     twins = cKDTree(points).query_pairs(SAME, output_type="ndarray")
     return np.delete(points, np.unique(twins.max(axis=1)), axis=0)
-
-
-def in_plane(spacing: float, n_rings: int) -> np.ndarray:
-    """A hexagon's centre and those of n_rings rings around it, (n, 3) with z = 0, a neighbour along x."""
-    reach = np.arange(-n_rings, n_rings + 1)
-    i, j = (part.ravel() for part in np.meshgrid(reach, reach))
-    kept = np.abs(i + j) <= n_rings
-    i, j = i[kept], j[kept]
-    points = spacing * np.column_stack([i + j / 2, j * np.sqrt(3) / 2, np.zeros(len(i))])
-    return points[np.argsort(np.round(np.linalg.norm(points, axis=1), 6), kind="stable")]
 
 
 def _nearest(triangulation: float) -> tuple[int, int]:

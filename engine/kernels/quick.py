@@ -53,15 +53,6 @@ def shifted(selection: Band, particle: Any, shift_xyz_px: np.ndarray) -> Any:
     return compiled.shifted(selection, particle, shift_xyz_px)
 
 
-def turned(volume: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> Any:
-    """`rotate.moved` with order 1: a box turned and shifted."""
-    if namespace(volume) is not np:
-        return rotate.moved(volume, rotation, shift_xyz_px, order=1)
-    from engine.kernels import compiled
-
-    return compiled.turned(volume, rotation, shift_xyz_px)
-
-
 def mean_and_deviation(
     box: Any, mask: Any, rotation: np.ndarray, shift_xyz_px: np.ndarray, radius_px: float
 ) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Hexagonal lattices on a sphere and in the plane."""
+"""Hexagonal lattices on a sphere."""
 
 import numpy as np
 import pytest
@@ -32,13 +32,6 @@ def test_x_of_a_frame_points_to_a_neighbour():
     points, frames, _ = hexagons.on_sphere(500, 73.0)
     ahead = points + 73 * frames[:, :, 0]
     assert np.median(cKDTree(points).query(500 * ahead / np.linalg.norm(ahead, axis=1, keepdims=True))[0]) < 6
-
-
-def test_a_lattice_in_the_plane_is_rings_around_a_middle():
-    points = hexagons.in_plane(10.0, 2)
-    assert len(points) == 19
-    np.testing.assert_allclose(np.linalg.norm(points[:7], axis=1), [0, *[10] * 6])
-    assert np.isclose(points, [10, 0, 0]).all(axis=1).any()
 
 
 def test_no_lattice_is_wider_than_its_sphere():

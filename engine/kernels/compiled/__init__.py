@@ -5,7 +5,7 @@ Compiled once per machine (numba keeps the result in a cache); the global interp
 
 from engine.kernels.compiled.insertion import empty, folded, insert
 from engine.kernels.compiled.score import best_of_each, shifted, slopes
-from engine.kernels.compiled.turning import correlation_under, mean_and_deviation, mean_over, sum_of_moved, turned
+from engine.kernels.compiled.turning import correlation_under, mean_and_deviation, mean_over, sum_of_moved
 
 __all__ = [
     "best_of_each",
@@ -18,5 +18,4 @@ __all__ = [
     "shifted",
     "slopes",
     "sum_of_moved",
-    "turned",
 ]

@@ -24,8 +24,6 @@ from engine.kernels.compiled.vector import (
     trilinear,
 )
 
-ONE = np.uint64(1)
-
 HALF = LANES // 2
 """Shifts upwards from 0 that a vector holds, beside as many downwards."""
 

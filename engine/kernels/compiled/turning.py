@@ -1,4 +1,4 @@
-"""Boxes turned: the twins of `rotate.moved` with order 1, of what a turned mask covers, and of `rotate.symmetrized`."""
+"""Boxes turned: the twins of what a turned mask covers (in `rotate`) and of `rotate.symmetrized`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,10 @@ EDGE = 2
 """Voxels that a spline reaches beyond the box."""
 
 
-def turned(volume: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray) -> np.ndarray:
-    """The cubic box turned about its centre, then shifted, (n, n, n) float32, like `rotate.moved` with order 1."""
-    out = np.zeros(volume.shape, dtype=np.float32)
-    _turned(*_prepared(volume, rotation, shift_xyz_px), 2.0 * len(volume), out)
-    return out
-
-
 def mean_and_deviation(
     box: np.ndarray, mask: np.ndarray, rotation: np.ndarray, shift_xyz_px: np.ndarray, radius_px: float
 ) -> tuple[float, float]:
-    """Mean and deviation of a box under a mask that is turned and shifted, as by `turned`; (0, 0) under an empty one.
+    """Mean and deviation of a box under a mask that is turned and shifted; (0, 0) under an empty one.
 
     radius_px: how far from its centre the mask reaches (see `mask.support_px`).
     """
@@ -58,16 +51,6 @@ def _prepared(
     back = np.ascontiguousarray(np.asarray(rotation, dtype=np.float64).T)
     offset = centre - back @ (centre + np.asarray(shift_xyz_px, dtype=np.float64))
     return np.ascontiguousarray(volume, dtype=np.float32), back, offset
-
-
-@compiled
-def _turned(volume, back, offset, radius, out):
-    n = volume.shape[0]
-    room = _room(n)
-    for z in range(n):
-        for y in range(n):
-            first, count = _sample_row(volume, back, offset, radius, y, z, room)
-            out[z, y, first : first + count] = room[4][:count]
 
 
 @compiled

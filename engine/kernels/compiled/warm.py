@@ -19,7 +19,7 @@ def warm_up() -> None:
     particle = compiled.shifted(selection, np.ones(len(selection.weight), dtype=np.complex64), centre)
     compiled.best_of_each(table, selection, particle, 1.0, identity[None], window)
     compiled.slopes(table, selection, particle, 1.0, identity[None])
-    compiled.mean_and_deviation(box, compiled.turned(box, identity, centre), identity, centre, float(n))
+    compiled.mean_and_deviation(box, box, identity, centre, float(n))
     compiled.correlation_under(box, identity, box, box)
     compiled.mean_over(box, identity[None])
     sums = compiled.empty(2)

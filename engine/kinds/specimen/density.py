@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from engine.kernels import blobs
 from engine.kernels.wedge import Wedge, measured
 from engine.kinds.specimen.form import MEMBRANE_A
-from engine.kinds.specimen.scene import Scene, Vesicle
+from engine.kinds.specimen.scene import JUNK_A, Scene, Vesicle
 
 LEAFLET_A, LEAFLET_SIGMA_A = 20.0, 9.0
 """Distance of a leaflet from the middle of the membrane, and its width."""
@@ -22,8 +22,8 @@ LEAFLET_BEADS = 0.022
 GOLD_BEADS = 0.02
 """Mass of gold in beads to a cubic A."""
 
-JUNK_BEADS, JUNK_A = 160, 40.0
-"""Beads of a clump, and its radius."""
+JUNK_BEADS = 160
+"""Beads of a clump."""
 
 SHELL_A = (-70.0, 60.0)
 """Where the lattice lies, from its sphere outward: the variance of the clean density is told from there."""

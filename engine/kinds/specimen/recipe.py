@@ -15,7 +15,7 @@ from engine.kinds.form import Form
 from engine.kinds.specimen import density
 from engine.kinds.specimen.form import Hexamer, Marks, Others, Particles, Project, Tomograms
 from engine.kinds.specimen.hexamer import hexamer_A
-from engine.kinds.specimen.scene import Scene, Vesicle, scene
+from engine.kinds.specimen.scene import Scene, Vesicle, direction, scene
 from engine.step import Cost, Named, Outputs, Share, Step
 
 ITEMS = {
@@ -33,7 +33,7 @@ ITEMS = {
 HOLDING_BYTES = 24
 """Held for a voxel while a tomogram is made, as was measured."""
 
-VOXELS_PER_S = 4e6
+VOXELS_PER_S = 7e6
 """What one core makes of a tomogram in a second, as was measured."""
 
 _SCENE, _CLUMPS, _NOISE, _TILTS, _MARKS = range(5)
@@ -189,13 +189,8 @@ def dipoles(number: int, made: Scene, marks: Marks, pixel_A: float, generator: n
     """Two rows for every particle, both off by at most the error: its centre, and a point where its lattice's sphere is."""
     points, regions = [], []
     for region, one in enumerate(made.vesicles, start=1):
-        outward = _unit(generator) * one.radius_A
+        outward = direction(generator) * one.radius_A
         for point in (one.centre_A, one.centre_A + outward):
-            points.append(point + _unit(generator) * marks.error_A * generator.uniform() ** (1 / 3))
+            points.append(point + direction(generator) * marks.error_A * generator.uniform() ** (1 / 3))
             regions.append(region)
     return placed(number, np.array(points), pixel_A).with_columns(reg=np.array(regions, dtype=float))
-
-
-def _unit(generator: np.random.Generator) -> np.ndarray:
-    vector = generator.normal(size=3)
-    return np.asarray(vector / np.linalg.norm(vector))

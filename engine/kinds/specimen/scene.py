@@ -11,6 +11,9 @@ from engine.faults import EngineError
 from engine.geometry import hexagons
 from engine.kinds.specimen.form import MEMBRANE_A, Others, Particles, Tomograms
 
+JUNK_A = 40.0
+"""Radius of a clump."""
+
 GAP_A, MARGIN_PX = 60.0, 4
 """Least distance of two particles' membranes in A, and of a membrane from the tomogram's faces in px."""
 
@@ -53,7 +56,7 @@ def scene(tomograms: Tomograms, form: Particles, others: Others, generator: np.r
     vesicles = tuple(vesicle(centre, outer - MEMBRANE_A, form, generator) for centre, outer in placed)
     gold: list[np.ndarray] = []
     junk: list[np.ndarray] = []
-    for points, count, radius_A in ((gold, others.gold, others.gold_radius_A), (junk, others.junk, 40.0)):
+    for points, count, radius_A in ((gold, others.gold, others.gold_radius_A), (junk, others.junk, JUNK_A)):
         for _ in range(count):
             centre = _place(size_A, placed, radius_A, tomograms, generator)
             placed.append((centre, radius_A))
@@ -68,15 +71,16 @@ def vesicle(centre_A: np.ndarray, radius_A: float, form: Particles, generator: n
     points, frames = points @ turn.T, turn @ frames
     there = n_neighbours == 6
     # of a cap of height h the share of the sphere is h / 2r
-    there &= points @ _direction(generator) <= (2 * form.coverage - 1) * radius_A
+    there &= points @ direction(generator) <= (2 * form.coverage - 1) * radius_A
     for _ in range(form.cracks):
-        axis, middle = _direction(generator), _direction(generator)
+        axis, middle = direction(generator), direction(generator)
         half = np.cos(generator.uniform(0.3, 0.9))
         there &= (np.abs(points @ axis) > CRACK * form.spacing_A) | (points @ middle < half * radius_A)
     return Vesicle(centre_A, radius_A, centre_A + points[there], frames[there])
 
 
-def _direction(generator: np.random.Generator) -> np.ndarray:
+def direction(generator: np.random.Generator) -> np.ndarray:
+    """A unit vector (3,), any direction equally likely."""
     vector = generator.normal(size=3)
     return np.asarray(vector / np.linalg.norm(vector))
 
