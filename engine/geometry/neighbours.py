@@ -44,6 +44,26 @@ def pairs(points: np.ndarray, groups: np.ndarray, distance: float) -> np.ndarray
     return np.concatenate(found)
 
 
+def partners(
+    points: np.ndarray, groups: np.ndarray, others: np.ndarray, other_groups: np.ndarray, distance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (m,) of the points and rows (m,) of the others that are each other's nearest in their group, within a distance.
+
+    points (n, 3) and others (k, 3), in the unit of distance; no row of either is there twice.
+    """
+    mine, theirs = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.intp)]
+    for rows in of_groups(groups):
+        there = np.flatnonzero(other_groups == groups[rows[0]])
+        if not len(there):
+            continue
+        apart, nearest = KDTree(others[there]).query(points[rows])
+        _, back = KDTree(points[rows]).query(others[there])
+        mutual = (back[nearest] == np.arange(len(rows))) & (apart <= distance)
+        mine.append(rows[mutual])
+        theirs.append(there[nearest[mutual]])
+    return np.concatenate(mine), np.concatenate(theirs)
+
+
 def of_groups(groups: np.ndarray) -> Iterator[np.ndarray]:
     """The rows of each group, in the order of the groups' numbers."""
     order = np.argsort(groups, kind="stable")

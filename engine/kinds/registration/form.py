@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.kinds.form import Azimuth, Bandpass, Cone, Form, LimitsVector, ProjectForm, VolumeReference
+from engine.kinds.form import Form, ProjectForm, VolumeReference
 from engine.kinds.mask_form import MaskReference, OptionalMask
+from engine.kinds.move_search import Search
 
 
 class Data(Form):
@@ -22,19 +23,6 @@ class Data(Form):
         default="bright", description='What a drawn object is in the map: "dark" where low values are protein'
     )
     pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A; omitted: the map's")
-
-
-class Search(Form):
-    """Which moves are tried: all rotations of cone and azimuth at all allowed shifts, the best then climbed from."""
-
-    cone: Cone = Field(default=Cone(), description="Search of the axis; range_deg = 0 turns it nowhere")
-    azimuth: Azimuth = Field(default=Azimuth(), description="Search about the axis; range_deg = 0 turns it nowhere")
-    limits_xyz_px: LimitsVector = Field(
-        default=(10.0, 10.0, 10.0),
-        description="Semi-axes of the ellipsoid about the box centre in which the object may lie in the map, px; 0 freezes an "
-        "axis: [0, 0, 20] shifts along z alone. Dynamo: lim",
-    )
-    bandpass: Bandpass = Field(description="Shells that are compared")
 
 
 class Project(ProjectForm):

@@ -14,9 +14,9 @@ from engine.kernels.rotate import moved
 from engine.kinds import masks
 from engine.kinds.form import Form, reads
 from engine.kinds.mask_form import Mask
-from engine.kinds.registration.costs import share_of
-from engine.kinds.registration.finding import found, likeness
-from engine.kinds.registration.form import Project, Search
+from engine.kinds.move_costs import share_of
+from engine.kinds.move_search import Search, found, likeness
+from engine.kinds.registration.form import Project
 from engine.step import Cost, Input, Named, Outputs, Step
 
 ITEMS = {
@@ -55,7 +55,7 @@ def unfold(project: Project) -> list[Step]:
         search=project.search,
         mask=project.mask,
     )
-    cost = Cost(whole=share_of(project), box="map", searches=True)
+    cost = Cost(whole=share_of(project.search, data.pixel_size_A), box="map", searches=True)
     return [Step("registration", register, 1, settings, tuple(ITEMS), inputs, cost=cost)]
 
 

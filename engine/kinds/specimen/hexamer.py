@@ -10,7 +10,7 @@ from engine.kernels import blobs
 SEED = 1642
 """Of the winding of the two domains: the hexamer is the same for everybody."""
 
-NTD, CTD = (18, 17.0, (37.0, 0.0, 24.0)), (10, 13.0, (31.0, 24.0, -10.0))
+NTD, CTD = (18, 17.0, (37.0, 0.0, 24.0)), (10, 13.0, (31.0, 15.0, -10.0))
 """Beads of a domain, its radius in A, and where its middle lies: distance from the axis in A, azimuth in deg, height in A."""
 
 BUNDLE = (8, 9.0, 100.0, -22.0, -58.0)

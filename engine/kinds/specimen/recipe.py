@@ -63,8 +63,9 @@ class MadeCell(Form):
 def unfold(project: Project) -> list[Step]:
     """The unit cell, then the tomograms."""
     where, hexamer = project.tomograms, project.hexamer
+    beads = hexamer.model_copy(update={"box_px": Hexamer().box_px})  # that of the unit cell alone
     cell = MadeCell(pixel_size_A=where.pixel_size_A, particles=project.particles, hexamer=hexamer)
-    steps = [Step("unit_cell", unit_cell, 1, cell, ("unit_cell",))]
+    steps = [Step("unit_cell", unit_cell, 2, cell, ("unit_cell",))]
     n_voxels = int(np.prod(where.size_xyz_px))
     share = Share(shared_bytes=HOLDING_BYTES * n_voxels, once_seconds=n_voxels / VOXELS_PER_S)
     for number in range(1, where.count + 1):
@@ -72,7 +73,7 @@ def unfold(project: Project) -> list[Step]:
             number=number,
             tomograms=where.model_copy(update={"count": 1}),  # how many others there are decides nothing
             particles=project.particles,
-            hexamer=hexamer,
+            hexamer=beads,
             others=project.others,
             marks=project.marks,
             seed=project.compute.seed,
@@ -81,7 +82,7 @@ def unfold(project: Project) -> list[Step]:
             Step(
                 name=f"tomo_{number:03d}/specimen",
                 function=tomogram,
-                version=1,
+                version=2,
                 settings=settings,
                 makes=("tomogram", "truth", "vesicles", "dipoles", "gold", "summary"),
                 labels={"tomo": number},

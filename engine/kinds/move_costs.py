@@ -1,4 +1,4 @@
-"""What a registration costs: timed on noise, in the box and the band that are asked for."""
+"""What the search of a move costs: timed on noise, in the box and the band that are asked for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from engine.geometry.move import NOWHERE
 from engine.kernels.mask import inscribed_ball
 from engine.kinds import shares
 from engine.kinds.laying import comparing_bytes, laid_on, searched
-from engine.kinds.registration.finding import CLIMBING, rotations_of
-from engine.kinds.registration.form import Project
+from engine.kinds.move_search import CLIMBING, Search, rotations_of
 from engine.step import Share
 
 TIMED = 9
@@ -25,9 +24,8 @@ SEARCHING_BYTES = 60
 """Held for a voxel of the box while it is searched, as was measured."""
 
 
-def share_of(project: Project) -> Callable[[int, float], Share]:
+def share_of(form: Search, typed_A: float | None = None) -> Callable[[int, float], Share]:
     """All rotations are scored over the window, then the maps are laid on."""
-    form, typed_A = project.search, project.data.pixel_size_A
 
     def share(box_px: int, pixel_size_A: float) -> Share:
         high, low = form.bandpass.shells(box_px, typed_A or pixel_size_A or 1.0)

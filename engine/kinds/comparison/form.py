@@ -1,0 +1,79 @@
+"""The TOML form of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from engine.faults import Fault
+from engine.kinds import masks, move_search, sense
+from engine.kinds.form import Form, Look, OptionalVolumeReference, ProjectForm, TableReference
+from engine.kinds.mask_form import OptionalMask
+from engine.kinds.move_search import Search
+
+
+class Data(Form):
+    """What is compared."""
+
+    table: TableReference = Field(description="Poses to be judged: an address, or .tbl / .star / .csv")
+    truth: TableReference = Field(description="The true poses")
+    average: OptionalVolumeReference = Field(default=None, description="A map to be judged")
+    object: OptionalVolumeReference = Field(default=None, description="The true map")
+
+
+class Project(ProjectForm):
+    """Poses and an average, compared with the truth."""
+
+    data: Data = Field(description="What is compared")
+    by: Literal["tag", "place"] = Field(
+        default="tag",
+        description='Which true pose is that of a particle. "tag": that of the same tag; "place": the nearest one in its '
+        "tomogram, if of that one it is the nearest too: particles that were found and not given",
+    )
+    within_A: float = Field(
+        default=30.0, gt=0, description="By place: what is further apart than this is nothing found, in A"
+    )
+    symmetry: str = Field(default="C1", description="Symmetry of the object: poses that differ by it are equal")
+    mask: OptionalMask = Field(
+        default=None,
+        description="Where maps are compared, in the frame of the object; omitted: a ball that fills the box",
+    )
+    search: Search | None = Field(
+        default=None,
+        description="How the average is laid onto the object first, and the poses with it. The mirror image of the object "
+        "is tried too, which tells the hand. Omitted: both are in one frame",
+    )
+
+
+def check(project: Project, look: Look) -> Iterator[Fault]:
+    """What is wrong between fields."""
+    data = project.data
+    yield from sense.symmetry_name(project.symmetry, ("symmetry",))
+    if (data.average is None) != (data.object is None):
+        given = "average" if data.average else "object"
+        yield Fault(("data", given), "a map is compared with a map", "give both average and object, or neither")
+    if project.by == "place":
+        yield from _places(project, look)
+    if not (data.average and data.object):
+        if project.search:
+            yield Fault(("search",), "there is no map to lay onto another", "give data.average and data.object")
+        return
+    average, true = look.volume(data.average), look.volume(data.object)
+    if average and true:
+        box_px = true.shape_zyx[-1]
+        yield from sense.same_box(average, box_px, ("data", "average"), "the object has")
+        sources = [(("data", "object"), "the object", true.pixel_size_A)]
+        yield from sense.pixel_sizes([*sources, (("data", "average"), "the average", average.pixel_size_A)])
+        pixel_size_A = true.pixel_size_A or average.pixel_size_A
+        yield from masks.faults(project.mask, ("mask",), look, box_px, pixel_size_A)
+        if project.search:
+            yield from move_search.faults(project.search, box_px, pixel_size_A)
+
+
+def _places(project: Project, look: Look) -> Iterator[Fault]:
+    for name in ("table", "truth"):
+        table = look.table(getattr(project.data, name))
+        if table is not None and not (table["apix"] > 0).all():
+            yield Fault(("data", name), "places are compared in A, and rows lack a pixel size (column apix)", "fill it")
