@@ -74,7 +74,7 @@ def _operation_faults(
             what = "data.map was marked before there were copies"
             yield Fault((name,), what, "give map, which shows the average as it is now")
     if isinstance(form, Rigid) and form.transform:
-        table = look.table(form.transform)
+        table = look.poses(form.transform)
         if table is not None and len(table) != 1:
             what = f"{form.transform} has {len(table)} rows; a transform is one row"
             yield Fault(("transform",), what, "name the transform of a registration")
@@ -107,7 +107,7 @@ def _average_faults(
     form: Compose, tables: list[Table | None], numbers: tuple[int, ...] | None, look: Look
 ) -> Iterator[Fault]:
     """Particles that belong to no average; what operations before made of them is not known here."""
-    poses = look.table(form.poses)
+    poses = look.poses(form.poses)
     if poses is None:
         return
     if wrong := wrong_rows(poses):

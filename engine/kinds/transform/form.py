@@ -9,10 +9,10 @@ from pydantic import Field, Strict, model_validator
 from engine.kinds.form import (
     Form,
     OptionalMarkersReference,
-    OptionalTableReference,
+    OptionalPosesReference,
     OptionalVolumeReference,
+    PosesReference,
     ProjectForm,
-    TableReference,
     TableReferences,
     Vector,
 )
@@ -109,7 +109,7 @@ class Rigid(Operation):
     )
     shift_xyz_px: Vector | None = Field(default=None, description="t in px; omitted: no shift")
     shift_xyz_A: Vector | None = Field(default=None, description="The same in A")
-    transform: OptionalTableReference = Field(
+    transform: OptionalPosesReference = Field(
         default=None,
         description="Or the item transform of a registration, or a table of one row: its pose is Q and t, in px of its apix",
     )
@@ -135,7 +135,7 @@ class Compose(Operation):
         "da, which is their pose in the frame that the averages share; x, y, z stay. A subbox after it is that in "
         "two stages"
     )
-    poses: TableReference = Field(description="Table of the averages' alignment; an average is found by its tag")
+    poses: PosesReference = Field(description="Table of the averages' alignment; an average is found by its tag")
     by: Literal["table", "tomo", "reg", "class", "ref"] = Field(
         default="table",
         description='What of a particle is the tag of its average: "table", the number from 1 in data.table, or a column',

@@ -84,9 +84,9 @@ def read_by(form: Operation) -> dict[str, Input]:
     if isinstance(form, Marked) and form.map:
         found["map"] = reads("volume", form.map)
     if isinstance(form, Rigid) and form.transform:
-        found["transform"] = reads("table", form.transform)
+        found["transform"] = reads("poses", form.transform)
     if isinstance(form, Compose):
-        found["poses"] = reads("table", form.poses)
+        found["poses"] = reads("poses", form.poses)
     return found
 
 
