@@ -48,6 +48,24 @@ table = "crop:table"
 do = "move"
 transform = "reg:transform"
 """,
+    "cells": """kind = "transform"
+each = "tomogram"
+[data]
+table = "moved:table"
+[[operations]]
+do = "subbox"
+offsets_xyz_px = [[2, 0, 0], [0, 2, 0]]
+symmetry = "C2"
+""",
+    "crop_cells": """kind = "extraction"
+each = "tomogram"
+[data]
+catalogue = "tomos:tomograms"
+table = "cells:table"
+[box]
+size_px = 8
+""",
+    "all_cells": 'kind = "average"\n[data]\nparticles = "crop_cells:particles"\ntable = "crop_cells:table"\n',
     "upright": """kind = "transform"
 each = "tomogram"
 [data]
@@ -135,3 +153,18 @@ def test_the_move_of_one_tomogram_may_serve_all(campaign: Path) -> None:
 def test_moves_of_several_tomograms_want_a_project_of_each(campaign: Path) -> None:
     (fault,) = faults(campaign, "moved", 'each = "tomogram"\n', "")
     assert "reg:transform names 2 results, one of each tomogram" in fault
+
+
+def test_subboxes_made_tomogram_by_tomogram_are_read_as_one(campaign: Path) -> None:
+    table = engine.query("all_cells:table", folder=campaign).value
+    assert len(np.unique(table.tags)) == 2 * 4 * 4
+    np.testing.assert_array_equal(table["tomo"], np.repeat(NUMBERS, 16))
+    np.testing.assert_array_equal(table["otag"], np.repeat(np.arange(1, 9), 4))
+
+
+def test_tables_of_tomograms_that_share_tags_are_to_be_merged_by_a_list(campaign: Path) -> None:
+    write_table(Table.blank(2, tag=1, x=16, y=16, z=16, tomo=NUMBERS), campaign / "shared.csv")
+    (campaign / "shared.toml").write_text(FILES["crop"].replace("picks.csv", "shared.csv"), "utf-8")
+    engine.run([campaign / "shared.toml"])
+    (fault,) = faults(campaign, "cells", 'each = "tomogram"\n[data]\ntable = "moved', '[data]\ntable = "shared')
+    assert "has a tag in several rows (name its tomograms one by one, as in a list that ends with :tomo=3" in fault

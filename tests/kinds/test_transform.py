@@ -118,7 +118,7 @@ def test_copies_are_counted_through_and_remember_the_first_tag():
     assert len(made) == 4 * 3 * 2
     np.testing.assert_array_equal(made["otag"], np.repeat(table["tag"], 6))
     np.testing.assert_array_equal(made["npar"], np.tile(np.arange(1, 7), 4))
-    np.testing.assert_array_equal(made.tags, np.arange(1, 25))
+    np.testing.assert_array_equal(made.tags, 6 * 10 + np.arange(1, 25))
     np.testing.assert_array_equal(made["half"], np.repeat(table["half"], 6))
 
 

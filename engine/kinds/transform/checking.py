@@ -23,7 +23,7 @@ from engine.kinds.transform.form import (
 )
 from engine.kinds.transform.operate import without_pose
 from engine.kinds.transform.places import chosen
-from engine.kinds.transform.recipe import texts, wrong_rows
+from engine.kinds.transform.recipe import TAG_TWICE, texts, wrong_rows
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:
@@ -41,9 +41,9 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if len(names) == 1 and not project.operations and data.tomogram_numbers is None:
         yield Fault(("data", "table"), "nothing is done to the table", "write [[operations]], or name several tables")
     tables = [look.table(text) for text in names]
-    for key, table in zip(keys, tables, strict=True):
+    for key, name, table in zip(keys, names, tables, strict=True):
         if table is not None:
-            yield from (Fault(key, what, "mend or remove these rows") for what in wrong_rows(table))
+            yield from (Fault(key, what, _advice(what, look.tomograms(name))) for what in wrong_rows(table))
     volume = look.volume(data.map) if data.map else None
     sizes: list[tuple[Key, str, float | None]] = [
         (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
@@ -57,6 +57,13 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     for number, form in enumerate(project.operations):
         for fault in _operation_faults(form, project, project.operations[:number], tables, look):
             yield Fault(("operations", number, *fault.key), fault.what, fault.advice)
+
+
+def _advice(what: str, tomograms: tuple[int, ...]) -> str:
+    """What to do about wrong rows; the tables of several tomograms may have the same tags."""
+    if what != TAG_TWICE or len(tomograms) < 2:
+        return "mend or remove these rows"
+    return f"name its tomograms one by one, as in a list that ends with :tomo={tomograms[-1]}: tags are numbered anew"
 
 
 def _operation_faults(

@@ -146,9 +146,9 @@ class Expand(Operation):
     """Every particle once for each operator of a symmetry."""
 
     do: Literal["expand"] = Field(
-        description="Copy j of a particle has the pose R S_j, at the same place: the average gets the symmetry. Tags are "
-        "numbered anew, otag is the tag in data.table, npar counts copies; x, y, z, d and cc stay, boxes are to be "
-        "cut anew"
+        description="Copy j of a particle has the pose R S_j, at the same place: the average gets the symmetry. Of k copies of "
+        "the tag t number j has the tag k (t - 1) + j, otag is the tag in data.table, npar counts copies; x, y, z, d and cc "
+        "stay, boxes are to be cut anew"
     )
     symmetry: str = Field(description="Cn, Dn, T, O or I, about the box centre. Dynamo: sym")
 
@@ -219,9 +219,9 @@ class Subbox(Marked):
 
     do: Literal["subbox"] = Field(
         description="With v from the box centre to a point, in the average's axes, copy j of a point lies at x + d + R S_j v "
-        "and is turned by R S_j. x, y, z are the nearest voxel, d the rest: boxes are to be cut anew. Tags are "
-        "numbered anew, otag is the tag in data.table, npar counts copies, cc is 0. In Dynamo "
-        "dynamo_subboxing_table"
+        "and is turned by R S_j. x, y, z are the nearest voxel, d the rest: boxes are to be cut anew. Of k "
+        "particles made of the tag t number j has the tag k (t - 1) + j, otag is the tag in data.table, npar counts "
+        "them, cc is 0. In Dynamo dynamo_subboxing_table"
     )
     points_xyz_px: Vectors | None = Field(default=None, description="The points in px of the average's box, from 0")
     offsets_xyz_px: Vectors | None = Field(default=None, description="The points from the box centre in px: v itself")

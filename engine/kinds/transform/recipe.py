@@ -37,6 +37,9 @@ ITEMS = {
 }
 
 
+TAG_TWICE = "has a tag in several rows"
+
+
 class Transformed(Form):
     """All that decides the table. seed is None where nothing is random."""
 
@@ -68,7 +71,7 @@ def unfold(project: Project) -> list[Step]:
     )
     makes = tuple(item for item in ITEMS if item != "map" or data.map)
     cost = Cost(whole=lambda box_px, _: moving(box_px, operations), box="map") if data.map else None
-    return [Step("transform", transform, 1, settings, makes, inputs, cost=cost)]
+    return [Step("transform", transform, 2, settings, makes, inputs, cost=cost)]
 
 
 def moving(box_px: int, operations: tuple[Operation, ...]) -> Share:
@@ -146,7 +149,7 @@ def wrong_rows(table: Table) -> list[str]:
     if not ((tag >= 1) & (tag == np.rint(tag))).all():
         found.append("has tags that are not whole numbers of 1 or more")
     elif len(np.unique(tag)) < len(tag):
-        found.append("has a tag in several rows")
+        found.append(TAG_TWICE)
     return found
 
 
