@@ -168,3 +168,10 @@ def test_tables_of_tomograms_that_share_tags_are_to_be_merged_by_a_list(campaign
     engine.run([campaign / "shared.toml"])
     (fault,) = faults(campaign, "cells", 'each = "tomogram"\n[data]\ntable = "moved', '[data]\ntable = "shared')
     assert "has a tag in several rows (name its tomograms one by one, as in a list that ends with :tomo=3" in fault
+
+
+@pytest.mark.parametrize("old", ["", 'each = "tomogram"\n'])
+def test_particles_of_all_averages_are_not_taken_for_those_of_the_first(campaign: Path, old: str) -> None:
+    text = FILES["upright"].replace('by = "tomo"\n', "")
+    (fault,) = faults(campaign, "upright", FILES["upright"], text.replace(old, "") if old else text)
+    assert 'crop:table is one table, so all of its particles would belong to the average of tag 1 (by = "tomo"' in fault

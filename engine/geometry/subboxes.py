@@ -26,8 +26,8 @@ def children(
 def tags_of_copies(tags: ArrayLike, k: int) -> np.ndarray:
     """(n k,) tags of k copies of each row, row after row: k (tag - 1) + 1, 2, … k.
 
-    Rows of different tags have copies of different tags, so tables that share no tag
-    share none then, those of two tomograms for one.
+    Rows of different tags have copies of different tags: tables that share no tag, as those of two tomograms, do not share
+    one afterwards either.
     """
     first = k * (np.asarray(tags, dtype=np.float64) - 1)
     return np.asarray((first[:, None] + np.arange(1, k + 1)).ravel())

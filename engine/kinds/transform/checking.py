@@ -69,7 +69,7 @@ def _advice(what: str, tomograms: tuple[int, ...]) -> str:
 def _operation_faults(
     form: AnyOperation, project: Project, before: tuple[AnyOperation, ...], tables: list[Table | None], look: Look
 ) -> Iterator[Fault]:
-    data = project.data
+    data, names = project.data, texts(project)
     if data.map and not form.MOVES_MAP:
         yield Fault(("do",), f"{form.do} does nothing that a map could follow", "leave out data.map")
     if isinstance(form, Expand | Subbox):
@@ -90,6 +90,7 @@ def _operation_faults(
     if isinstance(form, Rescale) and form.factor == 1:
         yield Fault(("factor",), "1 leaves the table as it is", "new px for one px now")
     if isinstance(form, Compose):
+        yield from _sharing_faults(form, names, project.each is not None, look)
         yield from _average_faults(form, tables, data.tomogram_numbers, look)
 
 
@@ -108,6 +109,16 @@ def _mark_faults(form: Marked, of_project: str | None, look: Look) -> Iterator[F
             yield Fault(("markers",), str(error))
     elif "markers_in" in form.model_fields_set:
         yield Fault(("markers_in",), "there are no markers", "remove it")
+
+
+def _sharing_faults(form: Compose, names: tuple[str, ...], of_each: bool, look: Look) -> Iterator[Fault]:
+    """Particles of several averages that are taken for those of one, since they stand in one table."""
+    if form.by != "table" or len(names) > 1:
+        return
+    poses, n_tomograms = look.poses(form.poses), len(look.tomograms(names[0]))
+    if of_each or n_tomograms > 1 or (poses is not None and len(poses) > 1):
+        what = f"{names[0]} is one table, so all of its particles would belong to the average of tag 1"
+        yield Fault(("by",), what, 'by = "tomo", or another column that tells their average')
 
 
 def _average_faults(

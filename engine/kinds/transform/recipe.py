@@ -99,7 +99,10 @@ def copies(form: Operation) -> int:
 
 
 def transform(settings: Transformed, inputs: Mapping[str, Any], work: Work) -> Outputs:
-    """The table, the map where there is one, and what was done."""
+    """The table, the map where there is one, and what was done.
+
+    Random numbers also come from the first tag, so that each tomogram has its own.
+    """
     tables: list[Table] = [inputs[name] for name in sorted_tables(inputs)]
     for number, one in enumerate(tables, start=1):
         for what in wrong_rows(one):
@@ -118,7 +121,7 @@ def transform(settings: Transformed, inputs: Mapping[str, Any], work: Work) -> O
     for number, form in enumerate(settings.operations, start=1):
         tail = f"_of_{number}"
         read = {name.removesuffix(tail): value for name, value in inputs.items() if name.endswith(tail)}
-        generator = np.random.default_rng([settings.seed or 0, number])
+        generator = np.random.default_rng([settings.seed or 0, number, int(state.table["tag"][0])])
         try:
             state = operate.done(form, state, operate.Given(read, volume, generator))
         except EngineError as error:
