@@ -156,6 +156,19 @@ def test_an_fsc_has_its_resolutions_above():
     assert not without.child_axes
 
 
+def test_columns_of_other_units_have_panels_of_their_own():
+    columns = {"tag": np.arange(1, 6), "angle_deg": np.ones(5), "shift_px": np.ones(5), "axis_deg": np.ones(5)}
+    angles, shifts = figure_of(Curve(columns)).axes
+    assert [line.get_label() for line in angles.lines] == ["angle (deg)", "axis (deg)"]
+    assert shifts.get_ylabel() == "shift (px)"
+
+
+def test_what_does_not_ascend_is_drawn_as_points():
+    tilt, cc = np.array([20.0, 10, 90]), np.array([0.1, 0.3, 0.2])
+    (line,) = figure_of(Curve({"tilt": tilt, "cc": cc})).axes[0].lines
+    assert (line.get_linestyle(), line.get_marker()) == ("None", ".")
+
+
 def test_volumes_are_drawn_as_three_slices_through_their_centre():
     data = np.random.default_rng(0).normal(size=(6, 8, 10)).astype(np.float32)
     figure = figure_of(Volume(data, 1.35))

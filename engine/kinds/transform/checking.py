@@ -71,7 +71,11 @@ def _operation_faults(
 ) -> Iterator[Fault]:
     data, names = project.data, texts(project)
     if data.map and not form.MOVES_MAP:
-        yield Fault(("do",), f"{form.do} does nothing that a map could follow", "leave out data.map")
+        yield Fault(
+            ("do",),
+            f"{form.do} does nothing that a map could follow",
+            "leave out data.map; an operation whose points were marked in it names it (map)",
+        )
     if isinstance(form, Expand | Subbox):
         yield from sense.symmetry_name(form.symmetry, ("symmetry",))
     if isinstance(form, Marked):
