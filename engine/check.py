@@ -24,14 +24,21 @@ _A = {
     "particles": "particles",
     "weights": "a set of boxes, as particles are",
     "table": "a table",
+    "poses": "a table of poses",
     "volume": "a map",
+    "maps": "a map",
     "markers": "a marker file",
     "marks": "marked points, as a table and proposals are",
     "tomogram": "a map or a catalogue's tomograms",
     "catalogue": "a catalogue",
 }
 PROPOSALS = "proposals"
-_MADE_AS = {"weights": ("particles",), "tomogram": ("volume", "catalogue")}
+_MADE_AS = {
+    "weights": ("particles",),
+    "poses": ("table",),
+    "maps": ("volume",),
+    "tomogram": ("volume", "catalogue"),
+}
 """What an item may be that is read as something else."""
 
 
@@ -166,7 +173,7 @@ def _nearest_file(campaign: Path, what: What, text: str) -> str:
     """The address that was meant, a name like it in its folder, or what is in the folder."""
     name = PurePosixPath(text).name
     if (campaign / f"{name.removesuffix('.toml')}.toml").is_file():
-        item = {"volume": "average", "weights": "particles"}.get(what, what)
+        item = {"volume": "average", "maps": "average", "poses": "table", "weights": "particles"}.get(what, what)
         return f'for a result of a project write its address, as in "{name}:{item}"'
     folder = campaign / PurePosixPath(text).parent
     if not folder.is_dir():

@@ -53,8 +53,8 @@ def _input_of(one: Input, number: int, kept: Mapping[str, Sequence[int]]) -> Inp
 
 
 def is_fixed(what: What, address: Address) -> bool:
-    """Whether all tomograms read the same: the map of one that is named, such as a template."""
-    return what == "volume" and address.tomo is not None and len(address.tomo.listed) == 1
+    """Whether all tomograms read the same: the map or the move of one that is named, such as a template."""
+    return what in ("volume", "poses") and address.tomo is not None and len(address.tomo.listed) == 1
 
 
 def of_tomogram(address: Address, number: int) -> Address:

@@ -9,7 +9,7 @@ import numpy as np
 from engine import files
 from engine.address import Address, is_address, parse
 from engine.data import Catalogue, Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
-from engine.each import LABEL, joined
+from engine.each import LABEL, joined, numbers_in
 from engine.faults import EngineError
 from engine.plan import JOINED, locate
 from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
@@ -39,6 +39,18 @@ class FileLook:
     def whole_table(self, text: str) -> Table | None:
         found = self.ask("table", text)
         return found if isinstance(found, Table) else None
+
+    def poses(self, text: str) -> Table | None:
+        found = self.ask("poses", text)
+        return found if isinstance(found, Table) else None
+
+    def tomograms(self, text: str) -> tuple[int, ...]:
+        if not is_address(text):
+            return ()
+        address = parse(text)
+        return numbers_in(
+            [step for step, _ in locate(neighbour(self._project, address), address) if self._is_read(step)]
+        )
 
     @cached_property
     def _chosen(self) -> tuple[int, ...] | None:
@@ -79,9 +91,9 @@ class FileLook:
 
     def _file(self, what: What, text: str) -> Known:
         path = self._project.campaign / text
-        if what == "table":
+        if what in ("table", "poses"):
             return files.read_table(path)
-        if what in ("volume", "tomogram"):
+        if what in ("volume", "maps", "tomogram"):
             return files.volume_facts(path)
         if what == "marks":
             return files.read_marks(path)
@@ -117,7 +129,7 @@ class FileLook:
 
 
 def _of_item(what: What, store: Store, step_name: str, item: str) -> Known | None:
-    if what in ("volume", "tomogram"):
+    if what in ("volume", "maps", "tomogram"):
         return _of_map(store, step_name, item)
     if what == "particles":
         return store.particle_facts(step_name, item)

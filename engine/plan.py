@@ -328,7 +328,7 @@ def step_named(project: Project, name: str) -> Step:
     raise ValueError(f"{project.name} has no step {name!r}; it has {[step.name for step in project.steps]}")
 
 
-JOINED = ("particles", "weights", "table", "marks", "catalogue")
+JOINED = ("particles", "weights", "table", "marks", "catalogue", "maps")
 """What is read as one thing where an address names several tomograms."""
 
 

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engine.address import Address, is_address, parse
-from engine.data import Catalogue, Particles, Table, Tomogram, Volume, Weights
+from engine.data import Catalogue, Maps, Particles, Table, Tomogram, Volume, Weights
 from engine.devices import Work, chosen_gpus
-from engine.each import joined
+from engine.each import LABEL, joined
 from engine.faults import EngineError
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
@@ -32,7 +32,9 @@ _TYPES: dict[str, Any] = {
     "particles": Particles,
     "weights": Particles,
     "table": Table,
+    "poses": Table,
     "volume": Volume,
+    "maps": Volume,
     "tomogram": Tomogram,
     "catalogue": Catalogue,
 }
@@ -301,10 +303,13 @@ class _Run:
         if isinstance(source.source, StepItem):
             return self.store.read(source.source.step, source.source.item)
         if isinstance(source.source, Address):
-            found = [self._read(source.what, *place) for place in self._stored_sources(source)]
+            places = self._stored_sources(source)
+            found = [self._read(source.what, *place) for place in places]
             for value in found:
                 if not isinstance(value, _TYPES.get(source.what, object)):
                     raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
+            if source.what == "maps":
+                return Maps(tuple(found), tuple(_tomogram_of(store, step_name) for store, step_name, _ in places))
             value = found[0] if len(found) == 1 else joined(found, source.source)
             value = as_weights(value, source.source) if source.what == "weights" else value
             if source.what == "marks":
@@ -349,6 +354,12 @@ class _Run:
         self.store.append_event({"event": type(event).__name__, **asdict(event)})
 
 
+def _tomogram_of(store: Store, step_name: str) -> int:
+    """The number of the tomogram that a stored step is of; 0 where it is of none."""
+    facts = store.facts(step_name)
+    return int(facts.labels.get(LABEL, 0)) if facts else 0
+
+
 def open_input(what: What, path: Path) -> Any:
     """The value of an input file; particles are read box by box."""
     from engine.files import (
@@ -377,7 +388,9 @@ def open_input(what: What, path: Path) -> Any:
         return volume_facts(path)
     if what == "marks":
         return read_marks(path)
-    return read_table(path) if what == "table" else read_volume(path)
+    if what == "maps":
+        return Maps((read_volume(path),), (0,))
+    return read_table(path) if what in ("table", "poses") else read_volume(path)
 
 
 def as_weights(boxes: Particles, address: Address) -> Weights:

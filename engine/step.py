@@ -21,7 +21,9 @@ What = Literal[
     "weights",
     "spectra",
     "table",
+    "poses",
     "volume",
+    "maps",
     "facts",
     "tomogram",
     "catalogue",
@@ -31,7 +33,8 @@ What = Literal[
     "source",
 ]
 """What a step reads; facts are what a volume's header tells, a tomogram is opened only; marks are points from a file, a table
-or a curve of spheres, markers those of one .cmm."""
+or a curve of spheres, markers those of one .cmm; poses are a table whose rows are no particles: of averages, or one move; maps
+are those of all the tomograms that an address means."""
 
 
 class Named(NamedTuple):

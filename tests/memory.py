@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.address import Address
-from engine.data import HeldTomogram, ParticleArray, Volume
+from engine.data import HeldTomogram, Maps, ParticleArray, Volume
 from engine.devices import Work
 from engine.kinds import KINDS
 from engine.step import SpectraStream, StepItem, Stream
@@ -27,12 +27,18 @@ def run(
                 inputs[name] = made[source.source.step][source.source.item]
             else:
                 value = (given or {})[str(source.source)]
-                as_tomogram = source.what == "tomogram" and isinstance(value, Volume)
-                inputs[name] = HeldTomogram(value) if as_tomogram else value
+                inputs[name] = as_read(source.what, value)
         outputs = dict(step.function(step.settings, inputs, work or Work()))
         assert tuple(sorted(outputs)) == tuple(sorted(step.makes)), step.name
         made[step.name] = {item: in_memory(value) for item, value in outputs.items()}
     return made
+
+
+def as_read(what: str, value: Any) -> Any:
+    """A volume as it is read where a tomogram or maps are; anything else as it is."""
+    if not isinstance(value, Volume):
+        return value
+    return {"tomogram": HeldTomogram, "maps": lambda one: Maps((one,), (0,))}.get(what, lambda one: one)(value)
 
 
 def in_memory(value: Any) -> Any:

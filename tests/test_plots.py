@@ -62,6 +62,22 @@ def test_positions_are_drawn_with_their_axes_in_their_unit(apix, given, unit, sc
         assert lines.norm.vmax == pytest.approx(0.3)
 
 
+def test_while_there_is_no_cc_colours_are_those_of_the_regions():
+    table = shell_of_particles(reg=np.arange(60) % 3).with_columns(cc=0)
+    figure = figure_of(table)
+    panels = places(figure)
+    lines, _ = panels["tomogram 1: 30 particles"].collections
+    np.testing.assert_array_equal(np.asarray(lines.get_array()), table["reg"][table["tomo"] == 1])
+    (told,) = panels["60 particles"].texts
+    assert told.get_text() == "no cc yet"
+    assert [place.get_ylabel() for place in figure.axes if place.get_label() == "<colorbar>"] == ["particles"]
+
+
+def test_tomograms_are_listed_in_their_order():
+    legend = places(figure_of(shell_of_particles(tomograms=3)))["60 particles"].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["tomogram 1", "tomogram 2", "tomogram 3"]
+
+
 def test_the_other_panels_count_every_particle():
     panels = places(figure_of(shell_of_particles(tomograms=1, apix=2.0)))
     cc = panels["60 particles"]
@@ -138,6 +154,19 @@ def test_an_fsc_has_its_resolutions_above():
         assert float(text.get_text()) == pytest.approx(64 / tick, rel=0.01)
     without = figure_of(Curve({"shell_fpx": shell, "resolution_A": np.zeros(17), "fsc": fsc})).axes[0]
     assert not without.child_axes
+
+
+def test_columns_of_other_units_have_panels_of_their_own():
+    columns = {"tag": np.arange(1, 6), "angle_deg": np.ones(5), "shift_px": np.ones(5), "axis_deg": np.ones(5)}
+    angles, shifts = figure_of(Curve(columns)).axes
+    assert [line.get_label() for line in angles.lines] == ["angle (deg)", "axis (deg)"]
+    assert shifts.get_ylabel() == "shift (px)"
+
+
+def test_what_does_not_ascend_is_drawn_as_points():
+    tilt, cc = np.array([20.0, 10, 90]), np.array([0.1, 0.3, 0.2])
+    (line,) = figure_of(Curve({"tilt": tilt, "cc": cc})).axes[0].lines
+    assert (line.get_linestyle(), line.get_marker()) == ("None", ".")
 
 
 def test_volumes_are_drawn_as_three_slices_through_their_centre():

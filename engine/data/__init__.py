@@ -3,6 +3,7 @@
 from engine.data.catalogue import Catalogue, TomogramFacts
 from engine.data.curve import Curve
 from engine.data.facts import ParticleFacts, VolumeFacts
+from engine.data.maps import Maps
 from engine.data.marks import Marks
 from engine.data.particles import JoinedParticles, ParticleArray, Particles
 from engine.data.source import Source
@@ -20,6 +21,7 @@ __all__ = [
     "Half",
     "HeldTomogram",
     "JoinedParticles",
+    "Maps",
     "Marks",
     "ParticleArray",
     "ParticleFacts",

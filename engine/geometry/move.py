@@ -24,8 +24,8 @@ class Move:
 
     @property
     def angles(self) -> np.ndarray:
-        """(3,): the rotation as a triplet in degrees."""
-        return euler.angles(self.rotation)
+        """(3,): the rotation as a triplet in degrees; no turn is 0, never -0."""
+        return np.asarray(euler.angles(self.rotation) + 0.0)
 
     @property
     def angle_deg(self) -> float:

@@ -23,8 +23,18 @@ def children(
     return np.asarray(centres_xyz_px, dtype=np.float64)[:, None] + offsets, euler.angles(turned)
 
 
+def tags_of_copies(tags: ArrayLike, k: int) -> np.ndarray:
+    """(n k,) tags of k copies of each row, row after row: k (tag - 1) + 1, 2, … k.
+
+    Rows of different tags have copies of different tags: tables that share no tag, as those of two tomograms, do not share
+    one afterwards either.
+    """
+    first = k * (np.asarray(tags, dtype=np.float64) - 1)
+    return np.asarray((first[:, None] + np.arange(1, k + 1)).ravel())
+
+
 def subboxed(table: Table, offset_xyz_px: ArrayLike, operators: ArrayLike) -> Table:
-    """The children of every row, row after row: new tags from 1, `otag` the parent's tag, `npar` the copy's number from 1.
+    """The children of every row, row after row: tags as of copies, `otag` the parent's tag, `npar` the copy's number from 1.
 
     x, y, z are whole voxels, what is left is in the shifts: nothing is lost when boxes are cut there. What was measured of
     the parent's pose (cc, cc2 and the last changes) is 0; all other columns, the half-set too, are the parent's.
@@ -37,7 +47,7 @@ def subboxed(table: Table, offset_xyz_px: ArrayLike, operators: ArrayLike) -> Ta
     x, y, z = np.rint(centres).T
     unmeasured = dict.fromkeys(("cc", "cc2", "dshift", "daxis", "dnarot", "dcc"), 0.0)
     numbered = made.with_columns(
-        tag=np.arange(1, len(made) + 1),
+        tag=tags_of_copies(table["tag"], k),
         otag=made["tag"],
         npar=np.tile(np.arange(1, k + 1), len(table)),
         x=x,

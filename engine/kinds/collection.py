@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, Strict
 
-from engine.data import ParticleFacts, Table, Volume
+from engine.data import Maps, ParticleFacts, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import sense
-from engine.kinds.form import Form, Look, ProjectForm, VolumeReferences, reads
+from engine.kinds.form import Form, Look, MapsReferences, ProjectForm, reads
 from engine.step import Named, Outputs, Step, Stream
 
 
 class Data(Form):
     """What is collected."""
 
-    maps: VolumeReferences = Field(description="The maps, addresses or files, as a list: equal cubes of one pixel size")
+    maps: MapsReferences = Field(
+        description="The maps, addresses or files, or a list of them: equal cubes of one pixel size. The average of each "
+        "tomogram, as in pr_1:average:tomo=*, is as many"
+    )
     numbers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Strict(False)] | None = Field(
         default=None,
-        description="Tag of each map, and its column tomo: the number of its tomogram, say; omitted: 1, 2, 3 …",
+        description="Tag of each map, and its column tomo; omitted: the number of its tomogram, where each map has one of its "
+        "own, else 1, 2, 3 …",
     )
     pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A; omitted: the maps'")
 
@@ -50,10 +54,11 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     data, names = project.data, names_of(project.data)
     if not names:
         yield Fault(("data", "maps"), "names no map", "name the averages that are to be aligned")
-    if data.numbers is not None and len(data.numbers) != len(names):
-        what = f"{len(data.numbers)} numbers for {len(names)} maps"
+    count = sum(max(1, len(look.tomograms(name))) for name in names)
+    if data.numbers is not None and len(data.numbers) != count:
+        what = f"{len(data.numbers)} numbers for {count} maps"
         yield Fault(("data", "numbers"), what, "one for each map, in the same order")
-    elif data.numbers is not None and len(set(data.numbers)) < len(names):
+    elif data.numbers is not None and len(set(data.numbers)) < count:
         yield Fault(
             ("data", "numbers"), "a number stands there twice", "each map is one particle, with a tag of its own"
         )
@@ -73,34 +78,49 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
 def unfold(project: Project) -> list[Step]:
     """One step."""
     names = names_of(project.data)
-    inputs = {f"map_{number}": reads("volume", name) for number, name in enumerate(names, start=1)}
-    numbers = project.data.numbers or tuple(range(1, len(names) + 1))
-    settings = Collected(names=names, numbers=numbers, pixel_size_A=project.data.pixel_size_A)
-    return [Step("collection", collect, 1, settings, tuple(ITEMS), inputs)]
+    inputs = {f"map_{number}": reads("maps", name) for number, name in enumerate(names, start=1)}
+    settings = Collected(names=names, numbers=project.data.numbers, pixel_size_A=project.data.pixel_size_A)
+    return [Step("collection", collect, 2, settings, tuple(ITEMS), inputs)]
 
 
 class Collected(Form):
     """All that decides the particles."""
 
     names: tuple[str, ...]
-    numbers: tuple[int, ...]
+    numbers: tuple[int, ...] | None
     pixel_size_A: float | None
 
 
 def collect(settings: Collected, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The boxes and their table, in the order of the numbers."""
-    order = np.argsort(settings.numbers)
-    maps: list[Volume] = [inputs[f"map_{place + 1}"] for place in order]
-    names = [settings.names[place] for place in order]
+    read: list[Maps] = [inputs[f"map_{number}"] for number in range(1, len(settings.names) + 1)]
+    names = [name for name, some in zip(settings.names, read, strict=True) for _ in some.volumes]
+    numbers = settings.numbers or numbered([number for some in read for number in some.tomograms])
+    if len(numbers) != len(names):
+        raise EngineError(f"{len(numbers)} numbers for {len(names)} maps (one for each map, in the same order)")
+    maps = [one for some in read for one in some.volumes]
     facts = agreed(maps, names, settings.pixel_size_A)
-    tags = np.array(settings.numbers)[order]
+    order = np.argsort(numbers)
+    tags = np.array(numbers)[order]
     table = Table.blank(len(maps), tag=tags, tomo=tags, apix=facts.pixel_size_A)
-    boxes = (np.asarray(one.data, dtype=np.float32) for one in maps)
+    boxes = (np.asarray(maps[place].data, dtype=np.float32) for place in order)
+    told = {f"map {numbers[place]}": names[place] for place in order}
     return {
         "particles": Stream(tags, facts.box_px, facts.pixel_size_A, boxes),
         "table": table,
-        "summary": {"maps": len(maps), "box (px)": facts.box_px, "pixel size (A)": facts.pixel_size_A or "unknown"},
+        "summary": {
+            "maps": len(maps),
+            "box (px)": facts.box_px,
+            "pixel size (A)": facts.pixel_size_A or "unknown",
+            **told,
+        },
     }
+
+
+def numbered(tomograms: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of the maps' tomograms, where each has one of its own; else 1, 2, 3 …"""
+    is_told = all(tomograms) and len(set(tomograms)) == len(tomograms)
+    return tuple(tomograms) if is_told else tuple(range(1, len(tomograms) + 1))
 
 
 def agreed(maps: list[Volume], names: list[str], typed_A: float | None) -> ParticleFacts:

@@ -45,6 +45,8 @@ TableReference = Annotated[Reference, Reads("table")]
 VolumeReference = Annotated[Reference, Reads("volume")]
 OptionalParticlesReference = Annotated[Reference | None, Reads("particles")]
 OptionalTableReference = Annotated[Reference | None, Reads("table")]
+PosesReference = Annotated[Reference, Reads("poses")]
+OptionalPosesReference = Annotated[Reference | None, Reads("poses")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
 OptionalMarksReference = Annotated[Reference | None, Reads("marks")]
 OptionalTomogramReference = Annotated[Reference | None, Reads("tomogram")]
@@ -69,7 +71,7 @@ OneOrSeveral = Annotated[
     Discriminator(_text_or_several),
 ]
 TableReferences = Annotated[OneOrSeveral, Reads("table")]
-VolumeReferences = Annotated[OneOrSeveral, Reads("volume")]
+MapsReferences = Annotated[OneOrSeveral, Reads("maps")]
 OptionalVolumeReferences = Annotated[OneOrSeveral | None, Reads("volume")]
 
 
@@ -111,6 +113,12 @@ class Look(Protocol):
 
     def whole_table(self, text: str) -> Table | None:
         """With the rows of tomograms that the project is not done for."""
+
+    def poses(self, text: str) -> Table | None:
+        """A table whose rows are no particles; of each tomogram, that of the last one."""
+
+    def tomograms(self, text: str) -> tuple[int, ...]:
+        """The numbers of the tomograms that an address means; none of what is not kept by tomogram."""
 
     def volume(self, text: str) -> VolumeFacts | None: ...
 

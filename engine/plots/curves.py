@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.data import Curve
 from engine.faults import EngineError
-from engine.plots.labels import label
+from engine.plots.labels import label, unit_of
 
 _FSC_LEVELS = (0.143, 0.5)
 _MOST_PANELS = 12
@@ -26,18 +26,34 @@ def draw_curve(figure: Any, curve: Curve) -> None:
     elif any("fsc" in name.lower() for name in curve.columns):
         _draw_fsc(figure.subplots(), curve)
     else:
-        _draw_columns(figure.subplots(), curve)
+        _draw_columns(figure, curve)
 
 
-def _draw_columns(place: Any, curve: Curve) -> None:
+def _draw_columns(figure: Any, curve: Curve) -> None:
+    """All columns over the first: those of each unit in a panel of their own. What does not ascend is drawn as points."""
     axis, *names = curve.columns
+    parts: dict[str, list[str]] = {}
     for name in names:
-        place.plot(curve[axis], curve[name], label=label(name))
+        parts.setdefault(unit_of(name), []).append(name)
+    across = min(3, len(parts))
+    down = -(-len(parts) // across)
+    figure.set_size_inches(6 if across == 1 else 4.2 * across, 4 if down == 1 else 3.2 * down)
+    places = figure.subplots(down, across, squeeze=False).ravel()
+    for place, some in zip(places, parts.values(), strict=False):
+        _draw_over(place, curve, axis, some)
+    for place in places[len(parts) :]:
+        place.remove()
+
+
+def _draw_over(place: Any, curve: Curve, axis: str, names: list[str]) -> None:
+    style = "-" if (np.diff(curve[axis]) > 0).all() else "."
+    for name in names:
+        place.plot(curve[axis], curve[name], style, label=label(name))
     place.set_xlabel(label(axis))
     if len(names) == 1:
         place.set_ylabel(label(names[0]))
-    elif names:
-        place.legend()
+    else:
+        place.legend(fontsize="small")
 
 
 def _draw_fsc(place: Any, curve: Curve) -> None:

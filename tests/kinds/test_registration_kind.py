@@ -67,6 +67,7 @@ def test_no_search_at_all_is_a_score():
     given = {"a:map": rendered(CENTRES), "b:map": rendered(CENTRES)}
     still = {"cone": {"range_deg": 0}, "azimuth": {"range_deg": 0}, "limits_xyz_px": [0, 0, 0]}
     made = registered(given, still)
+    assert not np.signbit(made["transform"].angles).any()  # people read 0, not -0
     assert made["summary"]["cc"] == pytest.approx(1, abs=1e-5)
     assert made["summary"]["cc before"] == pytest.approx(1, abs=1e-5)
     assert move_of(made).shift_px == 0

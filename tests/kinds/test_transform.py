@@ -97,6 +97,14 @@ def test_centred_boxes_lose_nothing():
     assert np.abs(made.shifts_xyz_px).max() <= 0.5
 
 
+def test_other_tomograms_draw_other_random_numbers():
+    draw = [{"do": "randomise-azimuth"}]
+    tables = [poses(20), poses(20).with_columns(tag=np.arange(21, 41))]
+    first, again, other = (transformed(draw, table)["table"]["narot"] for table in (tables[0], *tables))
+    np.testing.assert_array_equal(first, again)
+    assert not np.isclose(first, other).any()
+
+
 def test_merged_tables_keep_tag_tomogram_and_half():
     tables = [poses(5, seed=1, tomo=1), poses(3, seed=2, tomo=1).with_columns(tag=[9, 4, 2])]
     made = transformed([], tables)["table"]
@@ -118,7 +126,7 @@ def test_copies_are_counted_through_and_remember_the_first_tag():
     assert len(made) == 4 * 3 * 2
     np.testing.assert_array_equal(made["otag"], np.repeat(table["tag"], 6))
     np.testing.assert_array_equal(made["npar"], np.tile(np.arange(1, 7), 4))
-    np.testing.assert_array_equal(made.tags, np.arange(1, 25))
+    np.testing.assert_array_equal(made.tags, 6 * 10 + np.arange(1, 25))
     np.testing.assert_array_equal(made["half"], np.repeat(table["half"], 6))
 
 

@@ -27,7 +27,7 @@ def test_t5_six_children_a_row_at_the_points_distance_with_their_parents_tag():
     table = parents()
     made = subboxed(table, V, C6)
     assert len(made) == 30
-    np.testing.assert_array_equal(made.tags, np.arange(1, 31))
+    np.testing.assert_array_equal(made.tags, (6 * (table["tag"][:, None] - 1) + np.arange(1, 7)).ravel())
     np.testing.assert_array_equal(made["otag"], np.repeat(table["tag"], 6))
     np.testing.assert_array_equal(made["npar"], np.tile(np.arange(1, 7), 5))
     centres = made.positions_xyz_px + made.shifts_xyz_px

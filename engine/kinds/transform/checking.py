@@ -23,7 +23,7 @@ from engine.kinds.transform.form import (
 )
 from engine.kinds.transform.operate import without_pose
 from engine.kinds.transform.places import chosen
-from engine.kinds.transform.recipe import texts, wrong_rows
+from engine.kinds.transform.recipe import TAG_TWICE, texts, wrong_rows
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:
@@ -41,9 +41,9 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if len(names) == 1 and not project.operations and data.tomogram_numbers is None:
         yield Fault(("data", "table"), "nothing is done to the table", "write [[operations]], or name several tables")
     tables = [look.table(text) for text in names]
-    for key, table in zip(keys, tables, strict=True):
+    for key, name, table in zip(keys, names, tables, strict=True):
         if table is not None:
-            yield from (Fault(key, what, "mend or remove these rows") for what in wrong_rows(table))
+            yield from (Fault(key, what, _advice(what, look.tomograms(name))) for what in wrong_rows(table))
     volume = look.volume(data.map) if data.map else None
     sizes: list[tuple[Key, str, float | None]] = [
         (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
@@ -59,12 +59,23 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             yield Fault(("operations", number, *fault.key), fault.what, fault.advice)
 
 
+def _advice(what: str, tomograms: tuple[int, ...]) -> str:
+    """What to do about wrong rows; the tables of several tomograms may have the same tags."""
+    if what != TAG_TWICE or len(tomograms) < 2:
+        return "mend or remove these rows"
+    return f"name its tomograms one by one, as in a list that ends with :tomo={tomograms[-1]}: tags are numbered anew"
+
+
 def _operation_faults(
     form: AnyOperation, project: Project, before: tuple[AnyOperation, ...], tables: list[Table | None], look: Look
 ) -> Iterator[Fault]:
-    data = project.data
+    data, names = project.data, texts(project)
     if data.map and not form.MOVES_MAP:
-        yield Fault(("do",), f"{form.do} does nothing that a map could follow", "leave out data.map")
+        yield Fault(
+            ("do",),
+            f"{form.do} does nothing that a map could follow",
+            "leave out data.map; an operation whose points were marked in it names it (map)",
+        )
     if isinstance(form, Expand | Subbox):
         yield from sense.symmetry_name(form.symmetry, ("symmetry",))
     if isinstance(form, Marked):
@@ -74,7 +85,7 @@ def _operation_faults(
             what = "data.map was marked before there were copies"
             yield Fault((name,), what, "give map, which shows the average as it is now")
     if isinstance(form, Rigid) and form.transform:
-        table = look.table(form.transform)
+        table = look.poses(form.transform)
         if table is not None and len(table) != 1:
             what = f"{form.transform} has {len(table)} rows; a transform is one row"
             yield Fault(("transform",), what, "name the transform of a registration")
@@ -83,6 +94,7 @@ def _operation_faults(
     if isinstance(form, Rescale) and form.factor == 1:
         yield Fault(("factor",), "1 leaves the table as it is", "new px for one px now")
     if isinstance(form, Compose):
+        yield from _sharing_faults(form, names, project.each is not None, look)
         yield from _average_faults(form, tables, data.tomogram_numbers, look)
 
 
@@ -103,11 +115,21 @@ def _mark_faults(form: Marked, of_project: str | None, look: Look) -> Iterator[F
         yield Fault(("markers_in",), "there are no markers", "remove it")
 
 
+def _sharing_faults(form: Compose, names: tuple[str, ...], of_each: bool, look: Look) -> Iterator[Fault]:
+    """Particles of several averages that are taken for those of one, since they stand in one table."""
+    if form.by != "table" or len(names) > 1:
+        return
+    poses, n_tomograms = look.poses(form.poses), len(look.tomograms(names[0]))
+    if of_each or n_tomograms > 1 or (poses is not None and len(poses) > 1):
+        what = f"{names[0]} is one table, so all of its particles would belong to the average of tag 1"
+        yield Fault(("by",), what, 'by = "tomo", or another column that tells their average')
+
+
 def _average_faults(
     form: Compose, tables: list[Table | None], numbers: tuple[int, ...] | None, look: Look
 ) -> Iterator[Fault]:
     """Particles that belong to no average; what operations before made of them is not known here."""
-    poses = look.table(form.poses)
+    poses = look.poses(form.poses)
     if poses is None:
         return
     if wrong := wrong_rows(poses):

@@ -9,10 +9,10 @@ from pydantic import Field, Strict, model_validator
 from engine.kinds.form import (
     Form,
     OptionalMarkersReference,
-    OptionalTableReference,
+    OptionalPosesReference,
     OptionalVolumeReference,
+    PosesReference,
     ProjectForm,
-    TableReference,
     TableReferences,
     Vector,
 )
@@ -109,7 +109,7 @@ class Rigid(Operation):
     )
     shift_xyz_px: Vector | None = Field(default=None, description="t in px; omitted: no shift")
     shift_xyz_A: Vector | None = Field(default=None, description="The same in A")
-    transform: OptionalTableReference = Field(
+    transform: OptionalPosesReference = Field(
         default=None,
         description="Or the item transform of a registration, or a table of one row: its pose is Q and t, in px of its apix",
     )
@@ -135,7 +135,7 @@ class Compose(Operation):
         "da, which is their pose in the frame that the averages share; x, y, z stay. A subbox after it is that in "
         "two stages"
     )
-    poses: TableReference = Field(description="Table of the averages' alignment; an average is found by its tag")
+    poses: PosesReference = Field(description="Table of the averages' alignment; an average is found by its tag")
     by: Literal["table", "tomo", "reg", "class", "ref"] = Field(
         default="table",
         description='What of a particle is the tag of its average: "table", the number from 1 in data.table, or a column',
@@ -146,9 +146,9 @@ class Expand(Operation):
     """Every particle once for each operator of a symmetry."""
 
     do: Literal["expand"] = Field(
-        description="Copy j of a particle has the pose R S_j, at the same place: the average gets the symmetry. Tags are "
-        "numbered anew, otag is the tag in data.table, npar counts copies; x, y, z, d and cc stay, boxes are to be "
-        "cut anew"
+        description="Copy j of a particle has the pose R S_j, at the same place: the average gets the symmetry. Of k copies of "
+        "the tag t number j has the tag k (t - 1) + j, otag is the tag in data.table, npar counts copies; x, y, z, d and cc "
+        "stay, boxes are to be cut anew"
     )
     symmetry: str = Field(description="Cn, Dn, T, O or I, about the box centre. Dynamo: sym")
 
@@ -219,9 +219,9 @@ class Subbox(Marked):
 
     do: Literal["subbox"] = Field(
         description="With v from the box centre to a point, in the average's axes, copy j of a point lies at x + d + R S_j v "
-        "and is turned by R S_j. x, y, z are the nearest voxel, d the rest: boxes are to be cut anew. Tags are "
-        "numbered anew, otag is the tag in data.table, npar counts copies, cc is 0. In Dynamo "
-        "dynamo_subboxing_table"
+        "and is turned by R S_j. x, y, z are the nearest voxel, d the rest: boxes are to be cut anew. Of k "
+        "particles made of the tag t number j has the tag k (t - 1) + j, otag is the tag in data.table, npar counts "
+        "them, cc is 0. In Dynamo dynamo_subboxing_table"
     )
     points_xyz_px: Vectors | None = Field(default=None, description="The points in px of the average's box, from 0")
     offsets_xyz_px: Vectors | None = Field(default=None, description="The points from the box centre in px: v itself")

@@ -217,11 +217,12 @@ def _moved(state: State, move: Move) -> State:
 
 
 def _multiplied(state: State, made: Table, moves: list[Move]) -> State:
-    """Each row became as many as there are moves, in order: tags anew, the first tags kept, copies counted through."""
+    """Each row became as many as there are moves, in order: tags of copies, the first tags kept, copies counted through."""
     before, k = state.table, len(moves)
     ancestor = np.repeat(np.arange(len(before)), k)
     copy = np.where(before["npar"] > 0, before["npar"] - 1, 0)[ancestor] * k + np.tile(np.arange(1, k + 1), len(before))
-    table = made.with_columns(tag=np.arange(1, len(made) + 1), otag=before["otag"][ancestor], npar=copy)
+    tag = subboxes.tags_of_copies(before["tag"], k)
+    table = made.with_columns(tag=tag, otag=before["otag"][ancestor], npar=copy)
     of_map = tuple(one.then(move.rotation, move.translation_xyz_px) for one in state.moves for move in moves)
     return replace(state, table=table, source=state.source[ancestor], moves=of_map)
 

@@ -37,6 +37,9 @@ ITEMS = {
 }
 
 
+TAG_TWICE = "has a tag in several rows"
+
+
 class Transformed(Form):
     """All that decides the table. seed is None where nothing is random."""
 
@@ -68,7 +71,7 @@ def unfold(project: Project) -> list[Step]:
     )
     makes = tuple(item for item in ITEMS if item != "map" or data.map)
     cost = Cost(whole=lambda box_px, _: moving(box_px, operations), box="map") if data.map else None
-    return [Step("transform", transform, 1, settings, makes, inputs, cost=cost)]
+    return [Step("transform", transform, 2, settings, makes, inputs, cost=cost)]
 
 
 def moving(box_px: int, operations: tuple[Operation, ...]) -> Share:
@@ -84,9 +87,9 @@ def read_by(form: Operation) -> dict[str, Input]:
     if isinstance(form, Marked) and form.map:
         found["map"] = reads("volume", form.map)
     if isinstance(form, Rigid) and form.transform:
-        found["transform"] = reads("table", form.transform)
+        found["transform"] = reads("poses", form.transform)
     if isinstance(form, Compose):
-        found["poses"] = reads("table", form.poses)
+        found["poses"] = reads("poses", form.poses)
     return found
 
 
@@ -96,7 +99,10 @@ def copies(form: Operation) -> int:
 
 
 def transform(settings: Transformed, inputs: Mapping[str, Any], work: Work) -> Outputs:
-    """The table, the map where there is one, and what was done."""
+    """The table, the map where there is one, and what was done.
+
+    Random numbers also come from the first tag, so that each tomogram has its own.
+    """
     tables: list[Table] = [inputs[name] for name in sorted_tables(inputs)]
     for number, one in enumerate(tables, start=1):
         for what in wrong_rows(one):
@@ -115,7 +121,7 @@ def transform(settings: Transformed, inputs: Mapping[str, Any], work: Work) -> O
     for number, form in enumerate(settings.operations, start=1):
         tail = f"_of_{number}"
         read = {name.removesuffix(tail): value for name, value in inputs.items() if name.endswith(tail)}
-        generator = np.random.default_rng([settings.seed or 0, number])
+        generator = np.random.default_rng([settings.seed or 0, number, int(state.table["tag"][0])])
         try:
             state = operate.done(form, state, operate.Given(read, volume, generator))
         except EngineError as error:
@@ -146,7 +152,7 @@ def wrong_rows(table: Table) -> list[str]:
     if not ((tag >= 1) & (tag == np.rint(tag))).all():
         found.append("has tags that are not whole numbers of 1 or more")
     elif len(np.unique(tag)) < len(tag):
-        found.append("has a tag in several rows")
+        found.append(TAG_TWICE)
     return found
 
 
