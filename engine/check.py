@@ -25,7 +25,6 @@ _A = {
     "weights": "a set of boxes, as particles are",
     "table": "a table",
     "volume": "a map",
-    "markers": "a marker file",
     "marks": "marked points, as a table and proposals are",
     "tomogram": "a map or a catalogue's tomograms",
     "catalogue": "a catalogue",

@@ -16,7 +16,7 @@ from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
 from engine.step import Step, What
 from engine.store import Store
 
-Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers | Marks
+Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | Marks
 
 
 class FileLook:
@@ -56,9 +56,6 @@ class FileLook:
         found = self.ask("weights", text)
         return found if isinstance(found, WeightFacts) else None
 
-    def markers(self, text: str) -> files.Markers:
-        return files.read_markers(self._project.campaign / text)
-
     def marks(self, text: str) -> Marks | None:
         found = self.ask("marks", text)
         return found if isinstance(found, Marks) else None
@@ -91,8 +88,6 @@ class FileLook:
             )
         if what == "weights":
             return files.weight_facts(path)
-        if what == "markers":
-            return files.read_markers(path)
         return files.particle_facts(path)
 
     def _stored(self, what: What, address: Address) -> Known | None:

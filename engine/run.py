@@ -355,7 +355,6 @@ def open_input(what: What, path: Path) -> Any:
         open_particles,
         open_tomogram,
         open_weights,
-        read_markers,
         read_marks,
         read_source,
         read_table,
@@ -371,8 +370,6 @@ def open_input(what: What, path: Path) -> Any:
         return open_weights(path)
     if what == "source":
         return read_source(path)
-    if what == "markers":
-        return read_markers(path)
     if what == "facts":
         return volume_facts(path)
     if what == "marks":

@@ -26,12 +26,11 @@ What = Literal[
     "tomogram",
     "catalogue",
     "marks",
-    "markers",
     "array",
     "source",
 ]
 """What a step reads; facts are what a volume's header tells, a tomogram is opened only; marks are points from a file, a table
-or a curve of spheres, markers those of one .cmm."""
+or a curve of spheres."""
 
 
 class Named(NamedTuple):

@@ -193,4 +193,5 @@ def _read_cmm(path: Path) -> Marks:
     labels = connected_components(graph, directed=False)[1]
     is_linked = np.isin(np.arange(len(order)), ends)
     radii = np.where(is_linked, 0.0, markers.radii_A[order])
-    return Marks(markers.points_xyz_A[order], labels.astype(np.int64) + 1, radii, "A")
+    ids = tuple(markers.ids[order].tolist())
+    return Marks(markers.points_xyz_A[order], labels.astype(np.int64) + 1, radii, "A", ids=ids)

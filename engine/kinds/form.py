@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, m
 from engine.address import is_address, parse
 from engine.data import Catalogue, Marks, ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
-from engine.files.cmm import Markers
 from engine.step import Input, What
 
 
@@ -50,7 +49,6 @@ OptionalMarksReference = Annotated[Reference | None, Reads("marks")]
 OptionalTomogramReference = Annotated[Reference | None, Reads("tomogram")]
 OptionalCatalogueReference = Annotated[Reference | None, Reads("catalogue")]
 OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
-OptionalMarkersReference = Annotated[Reference | None, Reads("markers")]
 
 
 WEIGHTS = (
@@ -115,8 +113,6 @@ class Look(Protocol):
     def volume(self, text: str) -> VolumeFacts | None: ...
 
     def weights(self, text: str) -> WeightFacts | None: ...
-
-    def markers(self, text: str) -> Markers: ...
 
     def marks(self, text: str) -> Marks | None: ...
 

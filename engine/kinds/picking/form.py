@@ -205,6 +205,9 @@ class Gold(Form):
     tomo: int | None = Field(default=None, ge=1, description="Number of the tomogram; omitted: as a model's")
     file: OptionalMarksReference = Field(default=None, description="Where they are: a file as a model's")
     file_pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size that the file counts in")
+    file_origin_xyz_A: Vector = Field(
+        default=(0.0, 0.0, 0.0), description="What a viewer calls the middle of voxel (0, 0, 0)"
+    )
     points_xyz_px: Vectors = Field(default=(), description="Or typed, 0-based px")
     distance_A: float = Field(gt=0, description="Points nearer than this to one are dropped, in A")
 

@@ -71,10 +71,8 @@ def groups_of(
         if found is None:
             unknown.add(name)
             continue
-        scale = _pixels_per_unit(form, marks, found)
-        origin = np.asarray(getattr(form, "file_origin_xyz_A", (0.0, 0.0, 0.0))) if marks.unit == "A" else np.zeros(3)
-        points = (marks.points_xyz[rows] - origin) * scale
-        groups.append(Group(found, n_typed + number, points, marks.radii[rows] * scale))
+        here = marks.in_px(found.pixel_size_A, form.file_origin_xyz_A, form.file_pixel_size_A)
+        groups.append(Group(found, n_typed + number, here.points_xyz[rows], here.radii[rows]))
     if unknown and len(groups) == n_typed:
         shown = ", ".join(sorted(unknown)[:4])
         raise EngineError(f"its points lie in {shown}; give a [[tomograms]] with that name, or tomo")
@@ -102,10 +100,3 @@ def _meant(tomo: int | None, places: Sequence[Place]) -> Place:
         have = ", ".join(str(one.number) for one in places)
         raise EngineError(f"there is no tomogram {tomo} in [[tomograms]], only {have}")
     return found
-
-
-def _pixels_per_unit(form: Model | Gold, marks: Marks, place: Place) -> float:
-    """Px of the tomogram in a unit of the marks. Binned coordinates are scaled about voxel 0, as Fourier cropping keeps it."""
-    if marks.unit == "A":
-        return 1.0 / place.pixel_size_A
-    return (form.file_pixel_size_A or marks.pixel_size_A or place.pixel_size_A) / place.pixel_size_A

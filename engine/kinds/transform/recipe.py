@@ -68,7 +68,7 @@ def unfold(project: Project) -> list[Step]:
     )
     makes = tuple(item for item in ITEMS if item != "map" or data.map)
     cost = Cost(whole=lambda box_px, _: moving(box_px, operations), box="map") if data.map else None
-    return [Step("transform", transform, 1, settings, makes, inputs, cost=cost)]
+    return [Step("transform", transform, 2, settings, makes, inputs, cost=cost)]
 
 
 def moving(box_px: int, operations: tuple[Operation, ...]) -> Share:
@@ -80,7 +80,7 @@ def read_by(form: Operation) -> dict[str, Input]:
     """What an operation reads, by the names under which it looks for it."""
     found: dict[str, Input] = {}
     if isinstance(form, Marked) and form.markers:
-        found["markers"] = reads("markers", form.markers)
+        found["markers"] = reads("marks", form.markers)
     if isinstance(form, Marked) and form.map:
         found["map"] = reads("volume", form.map)
     if isinstance(form, Rigid) and form.transform:
