@@ -102,8 +102,8 @@ class FileLook:
         if what not in JOINED or n_tomograms == 1:
             found = found[-1:]
         if what == "marks":
-            values = [store.read(step.name, item) for step, item in found]
-            return files.as_marks(joined(values, address) if len(values) > 1 else values[0], str(address))
+            values = [files.as_marks(store.read(step.name, item), str(address)) for step, item in found]
+            return joined(values, address) if len(values) > 1 else values[0]
         known = [one for step, item in found if (one := _of_item(what, store, step.name, item)) is not None]
         return _together(known) if known else None
 

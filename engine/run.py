@@ -305,12 +305,12 @@ class _Run:
             for value in found:
                 if not isinstance(value, _TYPES.get(source.what, object)):
                     raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
-            value = found[0] if len(found) == 1 else joined(found, source.source)
-            value = as_weights(value, source.source) if source.what == "weights" else value
             if source.what == "marks":
                 from engine.files import as_marks
 
-                value = as_marks(value, str(source.source))
+                found = [as_marks(value, str(source.source)) for value in found]
+            value = found[0] if len(found) == 1 else joined(found, source.source)
+            value = as_weights(value, source.source) if source.what == "weights" else value
         else:
             value = open_input(source.what, self.project.campaign / source.source)
         return rows_of(value, source) if source.tomo is not None else value

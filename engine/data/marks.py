@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -38,6 +38,30 @@ class Marks:
 
     def __len__(self) -> int:
         return len(self.points_xyz)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Marks]) -> Marks:
+        """The marks of several as one; in A where they count in several pixel sizes, of which all must be told (ValueError)."""
+        if len({(part.unit, part.pixel_size_A) for part in parts}) > 1:
+            parts = [part.in_A() for part in parts]
+        names = [part.tomograms or ("",) * len(part) for part in parts]
+        return cls(
+            np.concatenate([part.points_xyz for part in parts]),
+            np.concatenate([part.groups for part in parts]),
+            np.concatenate([part.radii for part in parts]),
+            parts[0].unit,
+            tuple(name for of_part in names for name in of_part) if any(part.tomograms for part in parts) else (),
+            parts[0].pixel_size_A,
+        )
+
+    def in_A(self) -> Marks:
+        """The marks in A; of px of a size that is not told a ValueError."""
+        if self.unit == "A":
+            return self
+        if not self.pixel_size_A:
+            raise ValueError("marks in px that do not tell their pixel size")
+        points, radii = self.points_xyz * self.pixel_size_A, self.radii * self.pixel_size_A
+        return replace(self, points_xyz=points, radii=radii, unit="A", pixel_size_A=0.0)
 
     def in_px(
         self,

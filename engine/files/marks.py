@@ -67,14 +67,21 @@ def as_marks(value: object, name: str) -> Marks:
 
 
 def of_table(table: Table) -> Marks:
-    """The centres of a table's particles (position and shift), grouped by their region."""
+    """The centres of a table's particles (position and shift), grouped by their region; in A where it mixes pixel sizes."""
     sizes = np.unique(table["apix"])
+    if len(sizes) > 1 and sizes[0] <= 0:
+        raise EngineError(
+            "some rows of the table tell their pixel size (column apix) and some do not; fill it or empty it"
+        )
+    centres = table.positions_xyz_px + table.shifts_xyz_px
+    is_mixed = len(sizes) > 1
     return Marks(
-        table.positions_xyz_px + table.shifts_xyz_px,
+        centres * table["apix"][:, None] if is_mixed else centres,
         table["reg"].astype(np.int64),
         np.zeros(len(table)),
-        tomograms=tuple(f"{name:g}" for name in table["tomo"]) if table["tomo"].any() else (),
-        pixel_size_A=float(sizes[0]) if len(sizes) == 1 and sizes[0] > 0 else 0.0,
+        "A" if is_mixed else "px",
+        tuple(f"{name:g}" for name in table["tomo"]) if table["tomo"].any() else (),
+        0.0 if is_mixed or not len(sizes) else float(sizes[0]),
     )
 
 

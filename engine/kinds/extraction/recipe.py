@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from engine.address import parse
 from engine.data import Catalogue, Table, Tomogram, TomogramFacts
 from engine.devices import Work
+from engine.each import first_tag
 from engine.faults import EngineError
 from engine.geometry import points
 from engine.kinds import binning, cutting
 from engine.kinds.extraction.form import ITEMS, Box, Points, Project, Sampling
 from engine.kinds.form import Form, reads
-from engine.step import Cost, Input, Outputs, Step, Stream
-
-TAGS_PER_TOMOGRAM = 1_000_000
-"""Of points in several tomograms, tags count on from this number times the tomogram's, so that each is there once."""
+from engine.step import Cost, Outputs, Step, Stream
 
 
 def unfold(project: Project) -> list[Step]:
     """One step for the tomogram, or for each tomogram of the catalogue."""
     data = project.data
     if data.catalogue:
-        address = parse(data.catalogue)
-        item = binning.item_of(data.bin_factor)
-        words = [address.project, item, *str(address).split(":")[2:]]
-        tomogram = replace(address, item=item, text=":".join(words))
-        inputs = {"tomogram": Input("tomogram", tomogram), "catalogue": Input("catalogue", address)}
+        tomogram = binning.version_of(data.catalogue, data.bin_factor)
+        inputs = {"tomogram": tomogram, "catalogue": reads("catalogue", data.catalogue)}
     else:
         inputs = {"tomogram": reads("tomogram", data.tomogram or "")}
     if data.table:
@@ -138,7 +131,6 @@ def rows_to_cut(
     if not len(positions):
         raise EngineError("points: there is not one point (make the spacing or the box smaller)")
     x, y, z = positions.T
-    first_tag = 1 + (number * TAGS_PER_TOMOGRAM if is_one_of_many else 0)
-    tags = np.arange(first_tag, first_tag + len(positions))
-    rows = Table.blank(len(positions), tag=tags, x=x, y=y, z=z, tomo=number)
+    first = first_tag(number) if is_one_of_many else 1
+    rows = Table.blank(len(positions), tag=np.arange(first, first + len(positions)), x=x, y=y, z=z, tomo=number)
     return rows.with_poses(angles, np.zeros_like(positions))
