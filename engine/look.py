@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from engine.address import Address, is_address, parse
 from engine.data import Catalogue, Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
 from engine.each import LABEL, joined
 from engine.faults import EngineError
+from engine.files.raw import ending
 from engine.plan import JOINED, locate
 from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
 from engine.step import Step, What
@@ -39,6 +42,10 @@ class FileLook:
     def whole_table(self, text: str) -> Table | None:
         found = self.ask("table", text)
         return found if isinstance(found, Table) else None
+
+    def tomogram_names(self, text: str) -> Mapping[int, str]:
+        is_list = not is_address(text) and ending(Path(text)) == ".star"
+        return files.read_star(self._project.campaign / text).tomogram_names if is_list else {}
 
     @cached_property
     def _chosen(self) -> tuple[int, ...] | None:

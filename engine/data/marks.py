@@ -16,7 +16,7 @@ class Marks:
     groups (n,): which points belong together (a contour, a dipole, linked markers), in the file's numbers. radii (n,) in
     the same unit, 0 where none is told. tomograms: name or number of the tomogram as text, one per point, empty when the
     file tells none. pixel_size_A: of these px, 0 when not told. ids: the numbers that the file gives its points, empty when it
-    gives none.
+    gives none. is_centred: they count from the middle of their tomogram, half its size, as RELION 5 does.
     """
 
     points_xyz: np.ndarray
@@ -26,6 +26,7 @@ class Marks:
     tomograms: tuple[str, ...] = ()
     pixel_size_A: float = 0.0
     ids: tuple[int, ...] = ()
+    is_centred: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.points_xyz)

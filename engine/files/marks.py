@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,13 +173,7 @@ def _read_star(path: Path) -> Marks:
     found = read_star(path)
     marks = of_table(found.table)
     names = tuple(found.tomogram_names.get(int(one), f"{one:g}") for one in found.table["tomo"])
-    return Marks(
-        marks.points_xyz,
-        marks.groups,
-        marks.radii,
-        tomograms=names if marks.tomograms else (),
-        pixel_size_A=marks.pixel_size_A,
-    )
+    return replace(marks, tomograms=names if marks.tomograms else (), is_centred=found.is_centred)
 
 
 def _counted(names: list[str]) -> np.ndarray:

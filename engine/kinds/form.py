@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -109,6 +109,9 @@ class Look(Protocol):
 
     def whole_table(self, text: str) -> Table | None:
         """With the rows of tomograms that the project is not done for."""
+
+    def tomogram_names(self, text: str) -> Mapping[int, str]:
+        """What a table's file calls the tomograms of its column tomo; nothing where it does not name them."""
 
     def volume(self, text: str) -> VolumeFacts | None: ...
 

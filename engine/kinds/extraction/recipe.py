@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,7 @@ def unfold(project: Project) -> list[Step]:
         bin_factor=data.bin_factor,
         pixel_size_A=data.pixel_size_A,
         table_pixel_size_A=data.table_pixel_size_A,
+        table_origin=data.table_origin,
         tomogram_number=data.tomogram_number,
     )
     cost = Cost(share=cutting.share, cut_px=project.box.size_px) if data.table else None
@@ -50,6 +51,7 @@ class Extracted(Form):
     bin_factor: int
     pixel_size_A: float | None
     table_pixel_size_A: float | None
+    table_origin: Literal["corner", "middle"]
     tomogram_number: int
 
 
@@ -64,7 +66,11 @@ def extract(settings: Extracted, inputs: Mapping[str, Any], work: Work) -> Outpu
     by = np.ones(len(rows))
     if "table" in inputs:
         by = cutting.scales(rows, pixel_size_A, full_A, settings.table_pixel_size_A)
-    wanted = sampled(cutting.scaled(rows, by), settings.sampling, facts).with_columns(apix=pixel_size_A)
+    placed = cutting.scaled(rows, by)
+    if settings.table_origin == "middle":
+        full = facts.shape_zyx or [settings.bin_factor * n for n in tomogram.shape_zyx]
+        placed = cutting.moved(placed, np.array(full[::-1]) / (2 * settings.bin_factor))
+    wanted = sampled(placed, settings.sampling, facts).with_columns(apix=pixel_size_A)
     size = settings.box.size_px
     centred = cutting.on_voxels(wanted)
     first = cutting.first_voxels(centred, size)
@@ -73,7 +79,7 @@ def extract(settings: Extracted, inputs: Mapping[str, Any], work: Work) -> Outpu
         raise EngineError(
             f"no box of {size} px lies inside tomogram {facts.number}, of {tomogram.shape_zyx[::-1]} px (xyz); "
             f"positions times {by.min():g} were looked at (do they count in px of another pixel size? "
-            "see data.table_pixel_size_A)"
+            "see data.table_pixel_size_A; or from the middle, as RELION 5's: see data.table_origin)"
         )
     cut = centred.where(inside)
     background = cutting.background_of(settings.box.normalise, size, settings.box.background_radius_px)

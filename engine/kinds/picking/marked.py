@@ -108,13 +108,22 @@ def groups_of(
             unknown.add(name)
             continue
         here = marks.in_px(found.pixel_size_A, form.file_origin_xyz_A, form.file_pixel_size_A)
-        of_file.append(Group(found, len(typed) + number, here.points_xyz[rows], here.radii[rows]))
+        points = here.points_xyz[rows] + (_middle(found) if marks.is_centred else 0.0)
+        of_file.append(Group(found, len(typed) + number, points, here.radii[rows]))
     if unknown and not of_file and not places.is_one_of_several:
         shown = ", ".join(sorted(unknown)[:4])
         raise EngineError(
             f"its points lie in {shown}, and no tomogram has that name or number; name one so, or give tomo"
         )
     return groups + of_file
+
+
+def _middle(place: Place) -> np.ndarray:
+    if place.size_xyz_px is None:
+        raise EngineError(
+            f"points count from the middle of tomogram {place.number}, whose size is not known; give its map or size_xyz_px"
+        )
+    return np.array(place.size_xyz_px) / 2
 
 
 def named_marks(values: Mapping[str, Any], name: str) -> Marks | None:
