@@ -158,6 +158,7 @@ POINTS = '[[models]]\nmodel = "points"\npoints_xyz_px = [[30, 30, 30]]\n'
         (ONCE + "[[tomograms]]\nnumber = 1\npixel_size_A = 5\n" + POINTS, "catalogue or are typed: both are given"),
         ('kind = "picking"\n' + POINTS, "catalogue or are typed: neither is given"),
         (ONCE + SEARCH, '4: each of the catalogue\'s tomograms is searched (write each = "tomogram", or give map)'),
+        (EACH.partition("[data]")[0] + "[[tomograms]]\nnumber = 1\npixel_size_A = 5\n" + POINTS, "2: the tomograms are typed"),
         (EACH + SEARCH + 'map = "TS_01.mrc"\n', "one map, and each tomogram is searched"),
         (EACH + SEARCH + "tomo = 1\n", "is for a map; the catalogue has it"),
         (EACH + SEARCH.replace("400", "600") + "bin_factor = 4\n", "tomos, as it is set, makes no binned_4"),

@@ -29,6 +29,11 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             ("data",), f"tomograms are those of a catalogue or are typed: {found}", "data.catalogue or [[tomograms]]"
         )
         return
+    if project.each and not project.data.catalogue:
+        yield Fault(
+            ("each",), "the tomograms are typed", "give data.catalogue in place of [[tomograms]], or leave each out"
+        )
+        return
     catalogue = look.catalogue(project.data.catalogue) if project.data.catalogue else None
     faults = list(_tomograms(project, look))
     yield from faults
