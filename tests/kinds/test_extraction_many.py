@@ -213,12 +213,17 @@ def test_points_of_several_tomograms_have_tags_of_their_own(folder: Path) -> Non
         ("size_px = 8", "size_px = 25", "a box of 25 px is larger than tomogram 1"),
         ("size_px = 8", "size_px = 8\nbackground_radius_px = 3", 'is for normalise = "background"'),
         ("picks.csv", "one.csv", "has no row of tomogram 1"),
+        ("picks.csv", "twice.csv", "tag 2 stands in 2 rows of tomogram 3"),
+        ("picks.csv", "nowhere.csv", "1 rows have positions or shifts that are no numbers, first row 2"),
         ("picks.csv", "other.csv", "has rows of tomogram 9, which the catalogue has not"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_runs(folder: Path, old: str, new: str, words: str) -> None:
     engine.run([folder / "tomos.toml"])
     write_table(Table.blank(1, tomo=3, x=20, y=14, z=12), folder / "one.csv")
+    twice = Table.blank(3, tag=[2, 2, 2], tomo=[1, 3, 3], x=20, y=14, z=12)
+    write_table(twice, folder / "twice.csv")
+    write_table(twice.with_columns(tag=[1, 2, 3], x=[20, np.nan, 20]), folder / "nowhere.csv")
     write_table(Table.blank(3, tomo=[1, 3, 9], x=20, y=14, z=12), folder / "other.csv")
     (folder / "crop.toml").write_text(CROP.replace(old, new), "utf-8")
     (found,) = check([folder / "crop.toml"])

@@ -42,6 +42,9 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             )
     if project.data.table is None and "table_origin" in project.data.model_fields_set:
         yield Fault(("data", "table_origin"), "there is no table", "leave it out")
+    table = look.whole_table(project.data.table) if project.data.table else None
+    if table is not None:
+        yield from _row_faults(table)
     if where and where.line and where.line.start_xyz_px == where.line.end_xyz_px:
         yield Fault(("points", "line", "end_xyz_px"), "the line has no length", "give two different ends")
     if project.sampling:
@@ -92,6 +95,19 @@ def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
         yield Fault(
             ("data", "table"), f"has rows of tomogram {lost}, which the catalogue has not", f"catalogue = {some}"
         )
+
+
+def _row_faults(table: Table) -> Iterator[Fault]:
+    """Rows that say no place, and boxes of a tomogram that would have one name."""
+    numbers = np.column_stack([table.positions_xyz_px, table.shifts_xyz_px])
+    if (lost := ~np.isfinite(numbers).all(axis=1)).any():
+        what = f"{lost.sum()} rows have positions or shifts that are no numbers, first row {lost.argmax() + 1}"
+        yield Fault(("data", "table"), what, "mend or remove these rows")
+    names, counts = np.unique(np.column_stack([table["tomo"], table["tag"]]), axis=0, return_counts=True)
+    if (counts > 1).any():
+        tomo, tag = names[counts.argmax()]
+        what = f"tag {tag:g} stands in {counts.max()} rows of tomogram {tomo:g}"
+        yield Fault(("data", "table"), what, "give each particle one row")
 
 
 def _name_faults(names: Mapping[int, str], catalogue: Catalogue) -> Iterator[Fault]:
