@@ -27,7 +27,6 @@ _A = {
     "poses": "a table of poses",
     "volume": "a map",
     "maps": "a map",
-    "markers": "a marker file",
     "marks": "marked points, as a table and proposals are",
     "tomogram": "a map or a catalogue's tomograms",
     "catalogue": "a catalogue",

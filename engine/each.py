@@ -7,12 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 from engine.address import Address, Numbers
-from engine.data import Catalogue, JoinedParticles, Table
+from engine.data import Catalogue, JoinedParticles, Marks, Table
 from engine.faults import EngineError
 from engine.step import Input, Step, StepItem, What
 
 FOLDER = "tomo"
 LABEL = "tomo"
+
+
+TAGS_PER_TOMOGRAM = 1_000_000
+
+
+def first_tag(number: int) -> int:
+    """Where a tomogram's tags begin that are given to new points of each, so that all of them are there once."""
+    return 1 + TAGS_PER_TOMOGRAM * number
 
 
 def folder_of(number: int) -> str:
@@ -64,13 +72,15 @@ def of_tomogram(address: Address, number: int) -> Address:
 
 
 def joined(parts: list[Any], address: Address) -> Any:
-    """The tables, particles or catalogues of several tomograms as one."""
+    """The tables, particles, marks or catalogues of several tomograms as one."""
     if isinstance(parts[0], Table):
         table = parts[0]
         for part in parts[1:]:
             table = table.joined(part)
         return table
     try:
+        if isinstance(parts[0], Marks):
+            return Marks.joined(parts)
         return Catalogue.joined(parts) if isinstance(parts[0], Catalogue) else JoinedParticles(parts)
     except ValueError as error:
         raise EngineError(f"{address}: these tomograms cannot be read as one: {error} (name one with tomo=)") from None

@@ -120,7 +120,7 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     if step.cost.whole is not None:
         return _whole_cost(project, step, look)
     if step.cost.of_tomogram is not None:
-        return _tomogram_cost(step, look)
+        return _tomogram_cost(project, step, look)
     if step.cost.made is not None:
         count, box_px, _ = step.cost.made
         disk = count * box_px**3 * 4 + _volumes_bytes(step, box_px)
@@ -170,13 +170,13 @@ def _whole_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
         share.seconds,
         moved_bytes,
         share.worker_bytes,
-        share.shared_bytes,
+        share.shared_bytes + _held_bytes(project, step, look),
         made_bytes,
         once_seconds=share.once_seconds,
     )
 
 
-def _tomogram_cost(step: Step, look: FileLook) -> _Part | str:
+def _tomogram_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     """The cost of a step that works on a whole tomogram, part by part."""
     assert step.cost is not None
     assert step.cost.of_tomogram is not None
@@ -186,7 +186,8 @@ def _tomogram_cost(step: Step, look: FileLook) -> _Part | str:
         return f"{source} is not there yet"
     share = step.cost.of_tomogram(facts.shape_zyx)
     moved_bytes = share.read_bytes + share.kept_bytes
-    return _Part(0, 0, share.seconds, moved_bytes, share.worker_bytes, share.shared_bytes, share.kept_bytes)
+    shared_bytes = share.shared_bytes + _held_bytes(project, step, look)
+    return _Part(0, 0, share.seconds, moved_bytes, share.worker_bytes, shared_bytes, share.kept_bytes)
 
 
 def _cut(step: Step, look: FileLook) -> ParticleFacts | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -11,12 +13,13 @@ from engine.address import Address, is_address, parse
 from engine.data import Catalogue, Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
 from engine.each import LABEL, joined, numbers_in
 from engine.faults import EngineError
+from engine.files.raw import ending
 from engine.plan import JOINED, locate
 from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
 from engine.step import Step, What
 from engine.store import Store
 
-Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | files.Markers | Marks
+Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | Marks
 
 
 class FileLook:
@@ -52,6 +55,10 @@ class FileLook:
             [step for step, _ in locate(neighbour(self._project, address), address) if self._is_read(step)]
         )
 
+    def tomogram_names(self, text: str) -> Mapping[int, str]:
+        is_list = not is_address(text) and ending(Path(text)) == ".star"
+        return files.read_star(self._project.campaign / text).tomogram_names if is_list else {}
+
     @cached_property
     def _chosen(self) -> tuple[int, ...] | None:
         """The tomograms that the project is done for, where it is done for each."""
@@ -67,9 +74,6 @@ class FileLook:
     def weights(self, text: str) -> WeightFacts | None:
         found = self.ask("weights", text)
         return found if isinstance(found, WeightFacts) else None
-
-    def markers(self, text: str) -> files.Markers:
-        return files.read_markers(self._project.campaign / text)
 
     def marks(self, text: str) -> Marks | None:
         found = self.ask("marks", text)
@@ -103,8 +107,6 @@ class FileLook:
             )
         if what == "weights":
             return files.weight_facts(path)
-        if what == "markers":
-            return files.read_markers(path)
         return files.particle_facts(path)
 
     def _stored(self, what: What, address: Address) -> Known | None:
@@ -119,8 +121,8 @@ class FileLook:
         if what not in JOINED or n_tomograms == 1:
             found = found[-1:]
         if what == "marks":
-            values = [store.read(step.name, item) for step, item in found]
-            return files.as_marks(joined(values, address) if len(values) > 1 else values[0], str(address))
+            values = [files.as_marks(store.read(step.name, item), str(address)) for step, item in found]
+            return joined(values, address) if len(values) > 1 else values[0]
         known = [one for step, item in found if (one := _of_item(what, store, step.name, item)) is not None]
         return _together(known) if known else None
 

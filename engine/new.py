@@ -102,6 +102,7 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     },
     "phantom": {},
     "picking": {
+        ("data", "catalogue"): "tomos:tomograms",
         ("tomograms",): [
             {"number": 1, "name": "TS_01", "size_xyz_px": [4000, 4000, 2000], "pixel_size_A": 1.35},
         ],

@@ -310,12 +310,12 @@ class _Run:
                     raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
             if source.what == "maps":
                 return Maps(tuple(found), tuple(_tomogram_of(store, step_name) for store, step_name, _ in places))
-            value = found[0] if len(found) == 1 else joined(found, source.source)
-            value = as_weights(value, source.source) if source.what == "weights" else value
             if source.what == "marks":
                 from engine.files import as_marks
 
-                value = as_marks(value, str(source.source))
+                found = [as_marks(value, str(source.source)) for value in found]
+            value = found[0] if len(found) == 1 else joined(found, source.source)
+            value = as_weights(value, source.source) if source.what == "weights" else value
         else:
             value = open_input(source.what, self.project.campaign / source.source)
         return rows_of(value, source) if source.tomo is not None else value
@@ -366,7 +366,6 @@ def open_input(what: What, path: Path) -> Any:
         open_particles,
         open_tomogram,
         open_weights,
-        read_markers,
         read_marks,
         read_source,
         read_table,
@@ -382,8 +381,6 @@ def open_input(what: What, path: Path) -> Any:
         return open_weights(path)
     if what == "source":
         return read_source(path)
-    if what == "markers":
-        return read_markers(path)
     if what == "facts":
         return volume_facts(path)
     if what == "marks":

@@ -28,13 +28,12 @@ What = Literal[
     "tomogram",
     "catalogue",
     "marks",
-    "markers",
     "array",
     "source",
 ]
 """What a step reads; facts are what a volume's header tells, a tomogram is opened only; marks are points from a file, a table
-or a curve of spheres, markers those of one .cmm; poses are a table whose rows are no particles: of averages, or one move; maps
-are those of all the tomograms that an address means."""
+or a curve of spheres; poses are a table whose rows are no particles: of averages, or one move; maps are those of all the
+tomograms that an address means."""
 
 
 class Named(NamedTuple):

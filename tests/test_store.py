@@ -117,6 +117,22 @@ def test_a_volume_lies_in_equal_parts_and_a_box_of_it_is_read_alone(
     np.testing.assert_array_equal(tomogram.read(low, high), box)
 
 
+@pytest.mark.parametrize("side", [96, 160])
+def test_large_boxes_lie_in_equal_parts_of_a_few_megabytes(tmp_path: Path, side: int) -> None:
+    """Larger parts take several times as long to write: each has its buffers mapped anew."""
+    box = np.random.default_rng(0).normal(size=(side,) * 3).astype(np.float32)
+    store = Store(tmp_path / "pr_1")
+    path = write(store, {"particles": Stream(np.array([7]), side, 2.0, iter([box]))}, name="ite_0001")
+    with h5py.File(path, "r") as file:
+        _, depth, *rest = file["particles"].chunks
+    assert rest == [side, side]
+    assert side % depth == 0
+    assert 4 * depth * side**2 <= 4 << 20
+    particles = store.read("ite_0001", "particles")
+    assert isinstance(particles, Particles)
+    np.testing.assert_array_equal(particles.read(7), box)
+
+
 def test_particles_are_read_box_by_box_from_several_threads(tmp_path: Path) -> None:
     store = Store(tmp_path / "pr_1")
     path = write(store, outputs(with_stream=True))

@@ -100,7 +100,8 @@ def _print_catalogue(catalogue: Catalogue) -> None:
     """The columns that somebody has told something of."""
     rows = catalogue.rows()
     names = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
-    show.rows([names, *([_fact_text(row[name]) for name in names] for row in rows)])
+    titles = ["size xyz" if name == "shape_zyx" else name for name in names]
+    show.rows([titles, *([_fact_text(row[name]) for name in names] for row in rows)])
 
 
 def _fact_text(value: Any) -> str:
@@ -109,11 +110,16 @@ def _fact_text(value: Any) -> str:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def _cell(value: float) -> str:
+    """Six digits; all of a whole number, such as a tag."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
 def _print_columns(columns: Mapping[str, np.ndarray]) -> None:
     n_rows = len(next(iter(columns.values()), ()))
     shown = _limit(n_rows)
     body = [
-        [f"{value:.6g}" for value in row] for row in zip(*(values[:shown] for values in columns.values()), strict=True)
+        [_cell(value) for value in row] for row in zip(*(values[:shown] for values in columns.values()), strict=True)
     ]
     show.rows([list(columns), *body], right=range(len(columns)))
     if shown < n_rows:

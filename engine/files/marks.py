@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,14 +68,21 @@ def as_marks(value: object, name: str) -> Marks:
 
 
 def of_table(table: Table) -> Marks:
-    """The centres of a table's particles (position and shift), grouped by their region."""
+    """The centres of a table's particles (position and shift), grouped by their region; in A where it mixes pixel sizes."""
     sizes = np.unique(table["apix"])
+    if len(sizes) > 1 and sizes[0] <= 0:
+        raise EngineError(
+            "some rows of the table tell their pixel size (column apix) and some do not; fill it or empty it"
+        )
+    centres = table.positions_xyz_px + table.shifts_xyz_px
+    is_mixed = len(sizes) > 1
     return Marks(
-        table.positions_xyz_px + table.shifts_xyz_px,
+        centres * table["apix"][:, None] if is_mixed else centres,
         table["reg"].astype(np.int64),
         np.zeros(len(table)),
-        tomograms=tuple(f"{name:g}" for name in table["tomo"]) if table["tomo"].any() else (),
-        pixel_size_A=float(sizes[0]) if len(sizes) == 1 and sizes[0] > 0 else 0.0,
+        "A" if is_mixed else "px",
+        tuple(f"{name:g}" for name in table["tomo"]) if table["tomo"].any() else (),
+        0.0 if is_mixed or not len(sizes) else float(sizes[0]),
     )
 
 
@@ -165,13 +173,7 @@ def _read_star(path: Path) -> Marks:
     found = read_star(path)
     marks = of_table(found.table)
     names = tuple(found.tomogram_names.get(int(one), f"{one:g}") for one in found.table["tomo"])
-    return Marks(
-        marks.points_xyz,
-        marks.groups,
-        marks.radii,
-        tomograms=names if marks.tomograms else (),
-        pixel_size_A=marks.pixel_size_A,
-    )
+    return replace(marks, tomograms=names if marks.tomograms else (), is_centred=found.is_centred)
 
 
 def _counted(names: list[str]) -> np.ndarray:
@@ -193,4 +195,5 @@ def _read_cmm(path: Path) -> Marks:
     labels = connected_components(graph, directed=False)[1]
     is_linked = np.isin(np.arange(len(order)), ends)
     radii = np.where(is_linked, 0.0, markers.radii_A[order])
-    return Marks(markers.points_xyz_A[order], labels.astype(np.int64) + 1, radii, "A")
+    ids = tuple(markers.ids[order].tolist())
+    return Marks(markers.points_xyz_A[order], labels.astype(np.int64) + 1, radii, "A", ids=ids)

@@ -14,11 +14,15 @@ from engine.data import Table
 
 @dataclass(frozen=True, eq=False)
 class ParticleList:
-    """files: one per row, or none when the list names none. tomogram_names: value of the column `tomo` to name."""
+    """files: one per row, or none when the list names none. tomogram_names: value of the column `tomo` to name.
+
+    is_centred: positions count from the middle of the tomogram, half its size, whose size was not known.
+    """
 
     table: Table
     files: tuple[Path, ...] = ()
     tomogram_names: Mapping[int, str] = field(default_factory=dict)
+    is_centred: bool = False
 
 
 def tomogram_numbers(names: Sequence[str]) -> dict[str, int]:

@@ -52,7 +52,8 @@ def from_relion(
         if theirs in particles:
             table = table.with_columns(**{ours: particles.numbers(theirs)})
     files = particles.words("rlnImageName") if "rlnImageName" in particles else []
-    return ParticleList(table, tuple(map(Path, files)), {number: name for name, number in numbers.items()})
+    is_centred = CENTERED[0] in particles and tomogram_sizes_xyz is None
+    return ParticleList(table, tuple(map(Path, files)), {number: name for name, number in numbers.items()}, is_centred)
 
 
 def to_relion(

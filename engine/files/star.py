@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +45,7 @@ def read_star(
         needed = f"_tag, _{COORDINATES[0]} or _{CENTERED[0]}"
         raise EngineError(f"{path}: none of its blocks ({', '.join(blocks)}) lists particles; it needs {needed}")
     found = from_relion(particles, blocks.get("optics"), tomogram_sizes_xyz, pixel_size_A)
-    return ParticleList(found.table, sought(found.files, path.absolute().parent), found.tomogram_names)
+    return replace(found, files=sought(found.files, path.absolute().parent))
 
 
 def write_star(

@@ -1,7 +1,7 @@
-"""Spherical vesicles in a binned tomogram, found by a radial Hough transform: shells of every radius, matched everywhere.
+"""Spherical vesicles in a tomogram, found by a radial Hough transform: shells of every radius, matched everywhere.
 
 The shells are compared as the tilts show them: a shell without its missing wedge has no caps. All transforms are of one
-small map, whose voxels are told from the smallest radius: memory and time are bounded whatever the tomogram's size.
+small map, whose voxels are told from the smallest radius: memory is bounded whatever the tomogram's size.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d, map_coordinates, maximum_filter, uniform_filter
 
+from engine.data import Tomogram
 from engine.geometry.even import directions
 from engine.kernels import wedge
 
 SMALLEST_RADIUS_PX = 10.0
 """What the smallest radius measures in the small map."""
+
+PART_BYTES = 64 << 20
+"""What is read of the tomogram at a time, where a layer of blocks is not more."""
 
 CLIPPED_SIGMA = 3.0
 """Beyond so many deviations from the median, as robustly told, voxels are cut off: gold and ice."""
@@ -44,7 +48,7 @@ class Vesicle(NamedTuple):
 
 
 def find(
-    volume: np.ndarray,
+    tomogram: Tomogram,
     radii: tuple[float, float],
     thickness: float,
     tilt_range_deg: tuple[float, float],
@@ -54,13 +58,13 @@ def find(
     lowest_coverage: float = 0.75,
     most: int = 100,
 ) -> list[Vesicle]:
-    """The vesicles of a map (z, y, x), the best first.
+    """The vesicles of a tomogram, the best first.
 
     radii: the smallest and largest that are looked for, and thickness of the shell, in px of the map. dark: the shell has
     lower values than what is around it. A sphere that reaches out of the map is found where its centre is inside.
     """
-    factor = max(1, math.floor(radii[0] / SMALLEST_RADIUS_PX))
-    small = clipped(binned(volume, factor))
+    factor = factor_of(radii[0])
+    small = clipped(block_means(tomogram, factor))
     if dark:
         small = -small
     flattened = small - uniform_filter(small, max(3, round(4 * radii[1] / factor)), mode="nearest")
@@ -83,13 +87,20 @@ def find(
     return [one._replace(centre_xyz=_in_map(one.centre_xyz, factor), radius=one.radius * factor) for one in found]
 
 
-def binned(volume: np.ndarray, factor: int) -> np.ndarray:
-    """The means of blocks of factor^3 voxels, float32; what is left over at the far sides is cut off. One slab at a time."""
-    nz, ny, nx = (max(1, n // factor) for n in volume.shape)
+def factor_of(smallest_radius: float) -> int:
+    """How many voxels of the map a voxel of the small map is long, for a smallest radius in px of the map."""
+    return max(1, math.floor(smallest_radius / SMALLEST_RADIUS_PX))
+
+
+def block_means(tomogram: Tomogram, factor: int) -> np.ndarray:
+    """The means of blocks of factor^3 voxels, float32; what is left over at the far sides is cut off. Read in layers."""
+    nz, ny, nx = (n // factor for n in tomogram.shape_zyx)
     small = np.empty((nz, ny, nx), dtype=np.float32)
-    for z in range(nz):
-        slab = volume[z * factor : (z + 1) * factor, : ny * factor, : nx * factor].astype(np.float32)
-        small[z] = slab.reshape(slab.shape[0], ny, factor, nx, factor).mean(axis=(0, 2, 4))
+    depth = max(1, PART_BYTES // (4 * ny * nx * factor**3))
+    for z in range(0, nz, depth):
+        end = min(z + depth, nz)
+        layer = tomogram.read((z * factor, 0, 0), (end * factor, ny * factor, nx * factor))
+        small[z:end] = layer.reshape(end - z, factor, ny, factor, nx, factor).mean(axis=(1, 3, 5))
     return small
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from engine.address import parse
 from engine.data import Tomogram
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels.binning import binned_along, binned_shape
-from engine.step import Share, VolumeStream
+from engine.step import Input, Share, VolumeStream
 
 FACTORS = range(2, 17)
 
@@ -29,6 +31,14 @@ Shape = tuple[int, int, int]
 def item_of(factor: int) -> str:
     """The item of a catalogue that is its tomograms binned; 1 is what is known of the tomograms themselves."""
     return "tomograms" if factor == 1 else f"binned_{factor}"
+
+
+def version_of(catalogue: str, factor: int) -> Input:
+    """What a step reads to open the tomograms that an address of a catalogue means, binned."""
+    address = parse(catalogue)
+    item = item_of(factor)
+    words = [address.project, item, *str(address).split(":")[2:]]
+    return Input("tomogram", replace(address, item=item, text=":".join(words)))
 
 
 def binned_stream(tomogram: Tomogram, factor: int, pixel_size_A: float, work: Work) -> VolumeStream:

@@ -39,6 +39,12 @@ def scaled(table: Table, by: np.ndarray) -> Table:
     return table.with_columns(x=x, y=y, z=z).with_poses(table.angles, table.shifts_xyz_px * by[:, None])
 
 
+def moved(table: Table, by_xyz_px: np.ndarray) -> Table:
+    """The table with its positions moved."""
+    x, y, z = (table.positions_xyz_px + by_xyz_px).T
+    return table.with_columns(x=x, y=y, z=z)
+
+
 def on_voxels(table: Table) -> Table:
     """The table with each box centred on the voxel nearest to its particle; what remains of the position is its shift."""
     centre = table.positions_xyz_px + table.shifts_xyz_px

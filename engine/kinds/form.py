@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, m
 from engine.address import is_address, parse
 from engine.data import Catalogue, Marks, ParticleFacts, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
-from engine.files.cmm import Markers
 from engine.step import Input, What
 
 
@@ -52,7 +51,6 @@ OptionalMarksReference = Annotated[Reference | None, Reads("marks")]
 OptionalTomogramReference = Annotated[Reference | None, Reads("tomogram")]
 OptionalCatalogueReference = Annotated[Reference | None, Reads("catalogue")]
 OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
-OptionalMarkersReference = Annotated[Reference | None, Reads("markers")]
 
 
 WEIGHTS = (
@@ -120,11 +118,12 @@ class Look(Protocol):
     def tomograms(self, text: str) -> tuple[int, ...]:
         """The numbers of the tomograms that an address means; none of what is not kept by tomogram."""
 
+    def tomogram_names(self, text: str) -> Mapping[int, str]:
+        """What a table's file calls the tomograms of its column tomo; nothing where it does not name them."""
+
     def volume(self, text: str) -> VolumeFacts | None: ...
 
     def weights(self, text: str) -> WeightFacts | None: ...
-
-    def markers(self, text: str) -> Markers: ...
 
     def marks(self, text: str) -> Marks | None: ...
 

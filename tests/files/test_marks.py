@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from engine.data import Curve, Table
+from engine.data import Curve, Marks, Table
 from engine.faults import EngineError
 from engine.files import Markers, as_marks, read_marks, write_markers, write_table
 
@@ -154,6 +154,7 @@ def test_linked_markers_are_a_line_and_others_are_spheres(tmp_path):
     assert sorted(groups.values()) == [[0, 1, 2], [3], [4]]
     np.testing.assert_array_equal(marks.points_xyz, points[[1, 2, 4, 3, 0]])
     assert marks.radii.tolist() == [0, 0, 0, 40, 10]
+    assert marks.ids == (1, 2, 3, 4, 5)
     assert marks.unit == "A"
 
 
@@ -189,6 +190,18 @@ def test_proposals_are_marks_too():
     assert (marks.radii.tolist(), marks.tomograms, marks.pixel_size_A) == ([44, 45], ("3", "3"), 10)
     with pytest.raises(EngineError, match=r"pr_1:fsc: a column 'x' is missing"):
         as_marks(Curve({"shell": np.arange(3.0)}), "pr_1:fsc")
+
+
+def test_marks_become_px_of_a_map_in_one_way(tmp_path):
+    write(tmp_path / "a.csv", "x_A,y_A,z_A,radius_A\n107,198,300,50\n")
+    in_A = read_marks(tmp_path / "a.csv").in_px(5.0, (7.0, -2.0, 0.0), counted_in_A=3.0)
+    np.testing.assert_allclose(in_A.points_xyz, [[20, 40, 60]])
+    binned = Marks(np.array([[10.0, 20, 30]]), np.ones(1, int), np.array([5.0]), pixel_size_A=10.0)
+    for marks in (in_A, binned.in_px(5.0, (7.0, -2.0, 0.0)), binned.in_px(1.0).in_px(5.0)):
+        np.testing.assert_allclose(marks.points_xyz, [[20, 40, 60]])
+        assert (marks.radii.tolist(), marks.unit, marks.pixel_size_A) == ([10], "px", 5.0)
+    np.testing.assert_allclose(binned.in_px(5.0, counted_in_A=20.0).points_xyz, [[40, 80, 120]])
+    np.testing.assert_allclose(binned.in_px(0.0).points_xyz, binned.points_xyz)
 
 
 def test_an_unknown_ending_names_the_known_ones(tmp_path):

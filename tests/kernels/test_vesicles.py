@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from scipy import fft
 
+from engine.data import HeldTomogram, Volume
 from engine.kernels import vesicles
 
 SHAPE = (100, 200, 200)
 RADII, THICKNESS, TILTS = (24.0, 36.0), 8.0, (-60.0, 60.0)
+
+
+def held(volume):
+    return HeldTomogram(Volume(volume))
 
 
 def missing_wedge(volume):
@@ -45,7 +50,7 @@ def scene(seed, snr, n=6, gold=8):
 @pytest.mark.parametrize("snr", [0.2, 0.02])
 def test_vesicles_are_found_with_their_radii(seed, snr):
     volume, true = scene(seed, snr)
-    found = vesicles.find(volume, RADII, THICKNESS, TILTS)
+    found = vesicles.find(held(volume), RADII, THICKNESS, TILTS)
     distances, errors = [], []
     for centre, radius in true:
         away = [float(np.linalg.norm(np.array(one.centre_xyz)[::-1] - centre)) for one in found]
@@ -64,15 +69,17 @@ def test_vesicles_are_found_with_their_radii(seed, snr):
 def test_nothing_is_found_in_noise_nor_in_gold():
     generator = np.random.default_rng(7)
     noise = missing_wedge(generator.normal(size=SHAPE).astype(np.float32))
-    assert vesicles.find(noise, RADII, THICKNESS, TILTS) == []
+    assert vesicles.find(held(noise), RADII, THICKNESS, TILTS) == []
     volume, _ = scene(3, 0.05, n=1, gold=30)
-    assert len(vesicles.find(volume, RADII, THICKNESS, TILTS)) <= 2
+    assert len(vesicles.find(held(volume), RADII, THICKNESS, TILTS)) <= 2
 
 
 def test_bright_shells_are_found_when_asked_for():
     volume, true = scene(0, 0.2)
-    assert vesicles.find(-volume, RADII, THICKNESS, TILTS, dark=False) == vesicles.find(volume, RADII, THICKNESS, TILTS)
-    assert len(vesicles.find(volume, RADII, THICKNESS, TILTS, dark=False)) < len(true)
+    assert vesicles.find(held(-volume), RADII, THICKNESS, TILTS, dark=False) == vesicles.find(
+        held(volume), RADII, THICKNESS, TILTS
+    )
+    assert len(vesicles.find(held(volume), RADII, THICKNESS, TILTS, dark=False)) < len(true)
 
 
 def test_block_means_keep_places():
@@ -82,7 +89,7 @@ def test_block_means_keep_places():
     distance = np.sqrt(sum((axis - at) ** 2 for axis, at in zip(grid, centre, strict=True)))
     volume = missing_wedge(-np.exp(-0.5 * ((distance - 31) / 3) ** 2))
     volume += 0.4 * np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
-    (found,) = vesicles.find(volume, RADII, THICKNESS, TILTS)
+    (found,) = vesicles.find(held(volume), RADII, THICKNESS, TILTS)
     np.testing.assert_allclose(found.centre_xyz, centre[::-1], atol=1.5)
     assert found.radius == pytest.approx(31, abs=1.5)
 
@@ -90,7 +97,7 @@ def test_block_means_keep_places():
 def test_memory_is_bounded_by_the_small_map():
     volume = scene(0, 0.2)[0]
     tracemalloc.start()
-    vesicles.find(volume, RADII, THICKNESS, TILTS)
+    vesicles.find(held(volume), RADII, THICKNESS, TILTS)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     small = volume.size / 2**3

@@ -15,7 +15,7 @@ from engine.check import check
 from engine.data import Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
-from engine.files import write_table, write_volume
+from engine.files import read_table, write_star, write_table, write_volume
 from engine.forecast import forecast
 from engine.kernels.binning import binned
 from engine.kinds import cutting
@@ -143,6 +143,52 @@ def test_bits_do_not_depend_on_workers_or_chunks() -> None:
     assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
 
 
+SIZES = dict.fromkeys(("TS_01", "TS_03"), (40, 32, 24))
+NAMED = CATALOGUE.replace('path = "TS_01', 'name = "TS_01"\npath = "TS_01').replace(
+    'path = "TS_03', 'name = "TS_03"\npath = "TS_03'
+)
+
+
+@pytest.mark.parametrize("bin_factor", [1, 2])
+def test_relion_5_counts_from_the_middle_of_the_tomogram(folder: Path, bin_factor: int) -> None:
+    text = CROP.replace("table =", f"bin_factor = {bin_factor}\ntable =")
+    crop(folder, text)
+    picks = read_table(folder / "picks.csv").with_columns(apix=4.0)
+    write_star(picks, folder / "picks.star", "relion5", tomogram_sizes_xyz=SIZES)
+    crop(
+        folder, text.replace("picks.csv", "picks.star").replace("table =", 'table_origin = "middle"\ntable ='), "middle"
+    )
+    for number in (1, 3):
+        first, other = (read(folder, f"{name}:table:tomo={number}") for name in ("crop", "middle"))
+        np.testing.assert_allclose(first.positions_xyz_px, other.positions_xyz_px)
+        np.testing.assert_allclose(first.shifts_xyz_px, other.shifts_xyz_px, atol=1e-5)
+
+
+def test_particles_that_cannot_lie_there_are_told_before_they_are_cut(folder: Path) -> None:
+    engine.run([folder / "tomos.toml"])
+    picks = read_table(folder / "picks.csv").with_columns(apix=4.0)
+    write_star(picks, folder / "picks.star", "relion5", tomogram_sizes_xyz=SIZES)
+    (folder / "crop.toml").write_text(CROP.replace("picks.csv", "picks.star"), "utf-8")
+    (found,) = check([folder / "crop.toml"])
+    assert any("5 of 5 particles lie outside their tomograms" in str(fault) for fault in found.faults), found.faults
+
+
+def test_a_list_that_numbers_tomograms_otherwise_is_told(folder: Path) -> None:
+    """Names without numbers of their own count in their order: 1 of the list would be cut from 1 of the catalogue."""
+    (folder / "tomos.toml").write_text(NAMED.replace('"TS_01"', '"a_grid"').replace('"TS_03"', '"b_grid"'), "utf-8")
+    engine.run([folder / "tomos.toml"])
+    picks = Table.blank(2, tomo=3, x=20, y=14, z=12, apix=4.0)
+    write_star(picks, folder / "picks.star", "relion4", tomogram_names={3: "b_grid"})
+    some = CROP.replace("picks.csv", "picks.star").replace("tomos:tomograms", "tomos:tomograms:tomo=[1]")
+    for text, told in ((CROP.replace("picks.csv", "picks.star"), True), (some, False)):
+        (folder / "crop.toml").write_text(text, "utf-8")
+        (found,) = check([folder / "crop.toml"])
+        words = [str(fault) for fault in found.faults]
+        assert any("b_grid is tomogram 1 of the table's file and 3 of the catalogue" in one for one in words) == told, (
+            words
+        )
+
+
 def test_points_of_several_tomograms_have_tags_of_their_own(folder: Path) -> None:
     text = CROP.replace('table = "picks.csv"\n', "") + "[points]\ngrid = { spacing_px = 8 }\n"
     crop(folder, text)
@@ -167,12 +213,17 @@ def test_points_of_several_tomograms_have_tags_of_their_own(folder: Path) -> Non
         ("size_px = 8", "size_px = 25", "a box of 25 px is larger than tomogram 1"),
         ("size_px = 8", "size_px = 8\nbackground_radius_px = 3", 'is for normalise = "background"'),
         ("picks.csv", "one.csv", "has no row of tomogram 1"),
+        ("picks.csv", "twice.csv", "tag 2 stands in 2 rows of tomogram 3"),
+        ("picks.csv", "nowhere.csv", "1 rows have positions or shifts that are no numbers, first row 2"),
         ("picks.csv", "other.csv", "has rows of tomogram 9, which the catalogue has not"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_runs(folder: Path, old: str, new: str, words: str) -> None:
     engine.run([folder / "tomos.toml"])
     write_table(Table.blank(1, tomo=3, x=20, y=14, z=12), folder / "one.csv")
+    twice = Table.blank(3, tag=[2, 2, 2], tomo=[1, 3, 3], x=20, y=14, z=12)
+    write_table(twice, folder / "twice.csv")
+    write_table(twice.with_columns(tag=[1, 2, 3], x=[20, np.nan, 20]), folder / "nowhere.csv")
     write_table(Table.blank(3, tomo=[1, 3, 9], x=20, y=14, z=12), folder / "other.csv")
     (folder / "crop.toml").write_text(CROP.replace(old, new), "utf-8")
     (found,) = check([folder / "crop.toml"])

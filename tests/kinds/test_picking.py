@@ -127,6 +127,16 @@ def test_marks_are_scaled_from_their_own_pixels_or_A():
             assert found["regions"][name] == pytest.approx(plain[name])
 
 
+def test_marks_from_the_middle_of_the_tomogram_are_those_from_its_corner():
+    """RELION 5's particle lists; the middle is half the size, in px of the tomogram."""
+    centred = marks([[0, -5, 0.0]], radii=[45], pixel_size_A=10.0, is_centred=True)
+    model = {"model": "spheres", "file": "m.star", "spacing_A": 60}
+    found = run(model, given={"m.star": centred})["regions"]
+    assert [found[axis][0] for axis in "xyz"] == [200, 190, 150]
+    with pytest.raises(EngineError, match="from the middle of tomogram 3, whose size is not known"):
+        run(model, given={"m.star": centred}, tomograms=[{"number": 3, "pixel_size_A": 5.0}])
+
+
 def test_four_marks_tell_a_sphere_and_how_far_they_are_from_it():
     unit = np.array([[1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1], [0, 0, 1.7], [0, -1.7, 0]]) / np.sqrt(3)
     made = run(

@@ -142,3 +142,10 @@ def test_a_tomogram_that_is_too_full_is_one_error():
 
     with pytest.raises(EngineError, match="hold no more than"):
         made(particles={"per_tomogram": 9})
+
+
+def test_tags_of_two_tomograms_are_never_the_same(two):
+    """So that what is cut around the truth of all tomograms can be read as one."""
+    for item in ("truth", "dipoles", "gold"):
+        tags = np.concatenate([two[f"tomo_00{number}/specimen"][item].tags for number in (1, 2)])
+        assert len(np.unique(tags)) == len(tags)

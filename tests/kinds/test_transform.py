@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moved_scenes import A, transformed
 
-from engine.data import Half, Table, Volume
+from engine.data import Half, Marks, Table, Volume
 from engine.faults import EngineError
-from engine.files import Markers
 from engine.geometry import euler, pose, symmetry
 from engine.geometry.move import Move
 
@@ -192,9 +191,9 @@ def test_a_perturbation_stays_within_its_bounds_and_repeats():
     assert made.equals(transformed(operation, table, seed=3)["table"])
 
 
-def markers(*points, ids=None):
-    ids = np.arange(1, len(points) + 1) if ids is None else np.array(ids)
-    return Markers(np.array(points, dtype=float).reshape(-1, 3), np.ones(len(points)), ids)
+def markers(*points, ids=(), unit="A", **rest):
+    one = np.ones(len(points))
+    return Marks(np.array(points, dtype=float).reshape(-1, 3), one.astype(int), one, unit, ids=tuple(ids), **rest)
 
 
 def run_marked(operation, given, pixel_size_A=A, table=None):
@@ -214,6 +213,9 @@ def test_a_marker_counts_from_the_maps_origin_in_its_pixels():
     in_px = {"do": "recentre", "markers": "c.cmm", "markers_in": "px", "box_px": BOX}
     made = run_marked(in_px, {"c.cmm": markers(place)})
     moved = pose.move_origin(table.angles, table.shifts_xyz_px, place - BOX // 2)
+    np.testing.assert_allclose(made.shifts_xyz_px, moved, atol=1e-9)
+    told_by_the_file = {"c.csv": markers(place / 2, unit="px", pixel_size_A=2 * A), "m.mrc": Volume(seen.data, A)}
+    made = run_marked({"do": "recentre", "markers": "c.csv", "map": "m.mrc"}, told_by_the_file)
     np.testing.assert_allclose(made.shifts_xyz_px, moved, atol=1e-9)
     typed = run_marked({"do": "recentre", "point_xyz_px": place.tolist(), "box_px": BOX}, {})
     np.testing.assert_allclose(typed.shifts_xyz_px, moved, atol=1e-9)

@@ -54,9 +54,10 @@ TRANSFORM = 'kind = "transform"\n[data]\ntable = "truth:table"\nmap = "truth:obj
     ("operation", "words"),
     [
         ('do = "recentre"\nmarkers = "two.cmm"\n', "holds 2 markers, and one is the centre (marker = one of 1, 2)"),
-        ('do = "recentre"\nmarkers = "truth:table"\n', "truth:table is not a marker file (truth, of kind phantom"),
+        ('do = "recentre"\nmarkers = "truth:table"\n', "truth:table holds 6 markers, and one is the centre"),
         ('do = "subbox"\npoints_xyz_px = [[1, 2, 3]]\nbox_px = 20\n', "box_px: the box is that of the map"),
         ('do = "recentre"\npoint_xyz_px = [1, 2, 3]\nmarkers_in = "px"\n', "there are no markers"),
+        ('do = "recentre"\nmarkers = "truth:object"\n', "truth:object is not marked points"),
         ('do = "move"\ntransform = "truth:truth"\n', "truth:truth has 6 rows; a transform is one row"),
         (
             'do = "expand"\nsymmetry = "C2"\n[[operations]]\ndo = "recentre"\nmarkers = "one.cmm"\n',

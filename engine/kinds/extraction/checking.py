@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from engine.address import is_address, parse
+from engine.data import Catalogue, Table
 from engine.faults import Fault
 from engine.kernels.binning import binned_shape
-from engine.kinds import sense
+from engine.kinds import cutting, sense
 from engine.kinds.extraction.form import Box, Project
 from engine.kinds.form import Look
 
@@ -39,6 +40,11 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
                 f"a box of {project.box.size_px} px is larger than the tomogram",
                 f"at most {smallest}",
             )
+    if project.data.table is None and "table_origin" in project.data.model_fields_set:
+        yield Fault(("data", "table_origin"), "there is no table", "leave it out")
+    table = look.whole_table(project.data.table) if project.data.table else None
+    if table is not None:
+        yield from _row_faults(table)
     if where and where.line and where.line.start_xyz_px == where.line.end_xyz_px:
         yield Fault(("points", "line", "end_xyz_px"), "the line has no length", "give two different ends")
     if project.sampling:
@@ -75,8 +81,10 @@ def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
             what = f"a box of {project.box.size_px} px is larger than tomogram {one.number}, binned by {factor}"
             yield Fault(("box", "size_px"), what, f"at most {min(shape)}")
     table = look.whole_table(project.data.table) if project.data.table else None
-    if table is None:
+    if table is None or project.data.table is None:
         return
+    yield from _name_faults(look.tomogram_names(project.data.table), catalogue)
+    yield from _place_faults(project, table, catalogue)
     there, known = set(np.unique(table["tomo"]).tolist()), set(catalogue.numbers)
     some = f'"{text.split(":tomo=")[0]}:tomo=[{",".join(f"{number:g}" for number in sorted(there & known))}]"'
     if known - there:
@@ -86,6 +94,49 @@ def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
         lost = ", ".join(f"{number:g}" for number in sorted(there - known))
         yield Fault(
             ("data", "table"), f"has rows of tomogram {lost}, which the catalogue has not", f"catalogue = {some}"
+        )
+
+
+def _row_faults(table: Table) -> Iterator[Fault]:
+    """Rows that say no place, and boxes of a tomogram that would have one name."""
+    numbers = np.column_stack([table.positions_xyz_px, table.shifts_xyz_px])
+    if (lost := ~np.isfinite(numbers).all(axis=1)).any():
+        what = f"{lost.sum()} rows have positions or shifts that are no numbers, first row {lost.argmax() + 1}"
+        yield Fault(("data", "table"), what, "mend or remove these rows")
+    names, counts = np.unique(np.column_stack([table["tomo"], table["tag"]]), axis=0, return_counts=True)
+    if (counts > 1).any():
+        tomo, tag = names[counts.argmax()]
+        what = f"tag {tag:g} stands in {counts.max()} rows of tomogram {tomo:g}"
+        yield Fault(("data", "table"), what, "give each particle one row")
+
+
+def _name_faults(names: Mapping[int, str], catalogue: Catalogue) -> Iterator[Fault]:
+    """A tomogram that the table's file numbers otherwise than the catalogue: its boxes would be cut from another."""
+    numbers = {one.name: one.number for one in catalogue if one.name}
+    for number, name in names.items():
+        if numbers.get(name, number) != number:
+            what = f"{name} is tomogram {number} of the table's file and {numbers[name]} of the catalogue"
+            yield Fault(("data", "table"), what, "number the catalogue's [[tomograms]] as the file's names sort")
+            return
+
+
+def _place_faults(project: Project, table: Table, catalogue: Catalogue) -> Iterator[Fault]:
+    """Most particles outside their tomograms: they count from elsewhere, or in other px."""
+    data, n_rows, n_outside = project.data, 0, 0
+    for one in catalogue:
+        rows = table.where(table["tomo"] == one.number)
+        if one.shape_zyx is None or not one.pixel_size_A or not len(rows):
+            continue
+        scaled = cutting.scaled(rows, cutting.scales(rows, one.pixel_size_A, one.pixel_size_A, data.table_pixel_size_A))
+        size = np.array(one.shape_zyx[::-1])
+        centres = scaled.positions_xyz_px + scaled.shifts_xyz_px + (size / 2 if data.table_origin == "middle" else 0.0)
+        n_rows += len(rows)
+        n_outside += int(((centres < 0) | (centres > size - 1)).any(axis=1).sum())
+    if 2 * n_outside > n_rows:
+        yield Fault(
+            ("data", "table"),
+            f"{n_outside} of {n_rows} particles lie outside their tomograms",
+            "in px of another size? see table_pixel_size_A; from the middle, as RELION 5's? see table_origin",
         )
 
 

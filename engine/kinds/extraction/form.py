@@ -42,6 +42,11 @@ class Data(Form):
         description="Pixel size in which positions and shifts of the table are counted, in A; omitted: its column apix, where "
         "that is filled, else that of the tomograms themselves",
     )
+    table_origin: Literal["corner", "middle"] = Field(
+        default="corner",
+        description='Where positions of the table count from. "corner": voxel 0; "middle": half the size of the tomogram, as '
+        "RELION 5 has them (rlnCenteredCoordinateXAngst)",
+    )
     pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A; omitted: the tomogram's")
     tomogram_number: int = Field(
         default=1, ge=0, description="Number of the one tomogram: column tomo of the points, rows of the table"

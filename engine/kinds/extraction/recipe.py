@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from engine.address import parse
 from engine.data import Catalogue, Table, Tomogram, TomogramFacts
 from engine.devices import Work
+from engine.each import first_tag
 from engine.faults import EngineError
 from engine.geometry import points
 from engine.kinds import binning, cutting
 from engine.kinds.extraction.form import ITEMS, Box, Points, Project, Sampling
 from engine.kinds.form import Form, reads
-from engine.step import Cost, Input, Outputs, Step, Stream
-
-TAGS_PER_TOMOGRAM = 1_000_000
-"""Of points in several tomograms, tags count on from this number times the tomogram's, so that each is there once."""
+from engine.step import Cost, Outputs, Step, Stream
 
 
 def unfold(project: Project) -> list[Step]:
     """One step for the tomogram, or for each tomogram of the catalogue."""
     data = project.data
     if data.catalogue:
-        address = parse(data.catalogue)
-        item = binning.item_of(data.bin_factor)
-        words = [address.project, item, *str(address).split(":")[2:]]
-        tomogram = replace(address, item=item, text=":".join(words))
-        inputs = {"tomogram": Input("tomogram", tomogram), "catalogue": Input("catalogue", address)}
+        tomogram = binning.version_of(data.catalogue, data.bin_factor)
+        inputs = {"tomogram": tomogram, "catalogue": reads("catalogue", data.catalogue)}
     else:
         inputs = {"tomogram": reads("tomogram", data.tomogram or "")}
     if data.table:
@@ -42,6 +35,7 @@ def unfold(project: Project) -> list[Step]:
         bin_factor=data.bin_factor,
         pixel_size_A=data.pixel_size_A,
         table_pixel_size_A=data.table_pixel_size_A,
+        table_origin=data.table_origin,
         tomogram_number=data.tomogram_number,
     )
     cost = Cost(share=cutting.share, cut_px=project.box.size_px) if data.table else None
@@ -57,6 +51,7 @@ class Extracted(Form):
     bin_factor: int
     pixel_size_A: float | None
     table_pixel_size_A: float | None
+    table_origin: Literal["corner", "middle"]
     tomogram_number: int
 
 
@@ -71,7 +66,11 @@ def extract(settings: Extracted, inputs: Mapping[str, Any], work: Work) -> Outpu
     by = np.ones(len(rows))
     if "table" in inputs:
         by = cutting.scales(rows, pixel_size_A, full_A, settings.table_pixel_size_A)
-    wanted = sampled(cutting.scaled(rows, by), settings.sampling, facts).with_columns(apix=pixel_size_A)
+    placed = cutting.scaled(rows, by)
+    if settings.table_origin == "middle":
+        full = facts.shape_zyx or [settings.bin_factor * n for n in tomogram.shape_zyx]
+        placed = cutting.moved(placed, np.array(full[::-1]) / (2 * settings.bin_factor))
+    wanted = sampled(placed, settings.sampling, facts).with_columns(apix=pixel_size_A)
     size = settings.box.size_px
     centred = cutting.on_voxels(wanted)
     first = cutting.first_voxels(centred, size)
@@ -80,7 +79,7 @@ def extract(settings: Extracted, inputs: Mapping[str, Any], work: Work) -> Outpu
         raise EngineError(
             f"no box of {size} px lies inside tomogram {facts.number}, of {tomogram.shape_zyx[::-1]} px (xyz); "
             f"positions times {by.min():g} were looked at (do they count in px of another pixel size? "
-            "see data.table_pixel_size_A)"
+            "see data.table_pixel_size_A; or from the middle, as RELION 5's: see data.table_origin)"
         )
     cut = centred.where(inside)
     background = cutting.background_of(settings.box.normalise, size, settings.box.background_radius_px)
@@ -138,7 +137,6 @@ def rows_to_cut(
     if not len(positions):
         raise EngineError("points: there is not one point (make the spacing or the box smaller)")
     x, y, z = positions.T
-    first_tag = 1 + (number * TAGS_PER_TOMOGRAM if is_one_of_many else 0)
-    tags = np.arange(first_tag, first_tag + len(positions))
-    rows = Table.blank(len(positions), tag=tags, x=x, y=y, z=z, tomo=number)
+    first = first_tag(number) if is_one_of_many else 1
+    rows = Table.blank(len(positions), tag=np.arange(first, first + len(positions)), x=x, y=y, z=z, tomo=number)
     return rows.with_poses(angles, np.zeros_like(positions))

@@ -6,14 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict, model_validator
 
+from engine.kinds import binning
 from engine.kinds.form import (
     Form,
     LengthsVector,
+    OptionalCatalogueReference,
     OptionalMarksReference,
+    OptionalTomogramReference,
     OptionalVolumeReference,
     ProjectForm,
     Vector,
-    VolumeReference,
 )
 
 Vectors = Annotated[tuple[Vector, ...], Strict(False)]
@@ -27,10 +29,20 @@ Cell = Annotated[tuple[Vector, Vector, Vector], Strict(False)]
 Range = Annotated[tuple[float, float], Strict(False)]
 
 
+class Data(Form):
+    """What is read."""
+
+    catalogue: OptionalCatalogueReference = Field(
+        default=None,
+        description='Instead of [[tomograms]]: those of a catalogue, as in "tomos:tomograms" or, for some of them, '
+        '"tomos:tomograms:tomo=[1,3]", with their names, sizes and pixel sizes',
+    )
+
+
 class Tomogram(Form):
     """A tomogram whose voxels x, y, z count in."""
 
-    number: int = Field(default=1, ge=1, description="Number of the tomogram: column tomo")
+    number: int = Field(default=1, ge=0, description="Number of the tomogram: column tomo")
     name: str | None = Field(
         default=None, min_length=1, description="What files call it, as TS_01; omitted: its number"
     )
@@ -43,7 +55,7 @@ class Model(Form):
     """What every model has."""
 
     tomo: int | None = Field(
-        default=None, ge=1, description="Number of its tomogram; omitted: as the file tells, or the only one there is"
+        default=None, ge=0, description="Number of its tomogram; omitted: as the file tells, or the only one there is"
     )
     file: OptionalMarksReference = Field(
         default=None,
@@ -202,9 +214,12 @@ class Borders(Form):
 class Gold(Form):
     """Gold beads, or anything else that points stay away from."""
 
-    tomo: int | None = Field(default=None, ge=1, description="Number of the tomogram; omitted: as a model's")
+    tomo: int | None = Field(default=None, ge=0, description="Number of the tomogram; omitted: as a model's")
     file: OptionalMarksReference = Field(default=None, description="Where they are: a file as a model's")
     file_pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size that the file counts in")
+    file_origin_xyz_A: Vector = Field(
+        default=(0.0, 0.0, 0.0), description="What a viewer calls the middle of voxel (0, 0, 0)"
+    )
     points_xyz_px: Vectors = Field(default=(), description="Or typed, 0-based px")
     distance_A: float = Field(gt=0, description="Points nearer than this to one are dropped, in A")
 
@@ -216,17 +231,30 @@ class Gold(Form):
 
 
 class Finding(Form):
-    """A search for spherical vesicles in a binned tomogram; what it proposes is for a person to accept."""
+    """A search for spherical vesicles in a tomogram; what it proposes is for a person to accept."""
 
-    map: VolumeReference = Field(description="The binned tomogram: a file or an address")
-    tomo: int = Field(default=1, ge=1, description="Number of the tomogram that it shows")
+    map: OptionalTomogramReference = Field(
+        default=None,
+        description="The tomogram, binned or not: a file or an address; omitted: each of the catalogue's tomograms",
+    )
+    bin_factor: int = Field(
+        default=1,
+        ge=1,
+        le=binning.FACTORS[-1],
+        description="Which version of the catalogue's tomograms: 1 the tomograms themselves, 4 those binned by 4",
+    )
+    tomo: int | None = Field(
+        default=None, ge=0, description="Number of the tomogram that map shows; omitted: the only one there is"
+    )
     pixel_size_A: float | None = Field(default=None, gt=0, description="Its pixel size in A; omitted: the map's")
     radius_A: Range = Field(description="Smallest and largest radius that are looked for, in A")
     thickness_A: float = Field(
         default=100.0, gt=0, description="Thickness of the shell in A: membrane and what lines it"
     )
     density: Literal["dark", "bright"] = Field(default="dark", description="Whether shells are darker than the solvent")
-    tilt_range_deg: Range = Field(default=(-60.0, 60.0), description="Measured tilts about y in deg")
+    tilt_range_deg: Range | None = Field(
+        default=None, description="Measured tilts about y in deg; omitted: the catalogue's, else -60 to 60"
+    )
     minimum_score: float = Field(default=6.0, gt=0, description="Least score, in deviations of the background")
     minimum_coverage: float = Field(
         default=0.75, ge=0, le=1, description="Least share of the seen directions in which a shell stands out"
@@ -236,12 +264,13 @@ class Finding(Form):
 class Project(ProjectForm):
     """Oriented points on geometric models, and proposals of vesicles."""
 
+    data: Data = Field(default=Data(), description="What is read")
     tomograms: Annotated[tuple[Tomogram, ...], Strict(False)] = Field(
-        min_length=1, description="The tomograms that the points lie in"
+        default=(), description="The tomograms that the points lie in; or see data.catalogue"
     )
     models: Annotated[tuple[AnyModel, ...], Strict(False)] = Field(
         default=(), description="What the points lie on: spheres, ellipsoids, surfaces, filaments, lattice or points"
     )
     borders: Borders | None = Field(default=None, description="Points near the faces of the tomogram are dropped")
     gold: Gold | None = Field(default=None, description="Points near gold are dropped")
-    finding: Finding | None = Field(default=None, description="Spherical vesicles are looked for in a binned tomogram")
+    finding: Finding | None = Field(default=None, description="Spherical vesicles are looked for")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import Marks, VolumeFacts
+from engine.data import Marks, TomogramFacts, VolumeFacts
 from engine.faults import EngineError
 from engine.kinds.picking.form import Gold, Model, Tomogram
 
@@ -21,6 +21,30 @@ class Place:
     name: str
     pixel_size_A: float
     size_xyz_px: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """The tomograms that points may lie in. is_one_of_several: there are others, whose points are not meant here."""
+
+    listed: tuple[Place, ...]
+    is_one_of_several: bool = False
+
+    def meant(self, tomo: int | None, name: str = "") -> Place | None:
+        """The tomogram of that number, else of that name, else the only one; None for one that is not listed.
+
+        Where nothing tells it and there are several, that is an EngineError; so is a number that is not listed.
+        """
+        if tomo is None and name:
+            return next((one for one in self.listed if name in (one.name, str(one.number))), None)
+        if tomo is None and (self.is_one_of_several or len(self.listed) > 1):
+            n = "" if self.is_one_of_several else f"{len(self.listed)} "
+            raise EngineError(f"which of the {n}tomograms are its points in? (give tomo)")
+        found = next((one for one in self.listed if tomo in (None, one.number)), None)
+        if found is None and not self.is_one_of_several:
+            have = ", ".join(str(one.number) for one in self.listed)
+            raise EngineError(f"there is no tomogram {tomo}, only {have}")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +69,25 @@ def place_of(tomogram: Tomogram, facts: VolumeFacts | None) -> Place:
     return Place(tomogram.number, tomogram.name or str(tomogram.number), pixel_size_A, size)
 
 
+def place_listed(facts: TomogramFacts) -> Place:
+    """The tomogram as a catalogue tells it."""
+    if not facts.pixel_size_A:
+        raise EngineError(
+            f"tomogram {facts.number}: the catalogue does not tell its pixel size; run the catalogue anew"
+        )
+    size = None
+    if facts.shape_zyx:
+        z, y, x = facts.shape_zyx
+        size = x, y, z
+    return Place(facts.number, facts.name or str(facts.number), facts.pixel_size_A, size)
+
+
 def groups_of(
     form: Model | Gold,
     typed: Sequence[np.ndarray],
     radii_px: Sequence[float],
     marks: Marks | None,
-    places: Sequence[Place],
+    places: Places,
 ) -> list[Group]:
     """The regions of a model: first each typed one, a region of its own, then those of its file.
 
@@ -58,54 +95,38 @@ def groups_of(
     where others are there; where none is, that is an EngineError.
     """
     groups = []
-    if typed:
-        place = _meant(form.tomo, places)
+    if typed and (place := places.meant(form.tomo)):
         for number, (points, radius) in enumerate(zip(typed, radii_px, strict=True), start=1):
             points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
             groups.append(Group(place, number, points, np.full(len(points), radius)))
     if marks is None:
         return groups
-    n_typed, unknown = len(groups), set[str]()
+    of_file, unknown = [], set[str]()
     for number, name, rows in marks.together():
-        found = _named(name, places) if name and form.tomo is None else _meant(form.tomo, places)
+        found = places.meant(form.tomo, name)
         if found is None:
             unknown.add(name)
             continue
-        scale = _pixels_per_unit(form, marks, found)
-        origin = np.asarray(getattr(form, "file_origin_xyz_A", (0.0, 0.0, 0.0))) if marks.unit == "A" else np.zeros(3)
-        points = (marks.points_xyz[rows] - origin) * scale
-        groups.append(Group(found, n_typed + number, points, marks.radii[rows] * scale))
-    if unknown and len(groups) == n_typed:
+        here = marks.in_px(found.pixel_size_A, form.file_origin_xyz_A, form.file_pixel_size_A)
+        points = here.points_xyz[rows] + (_middle(found) if marks.is_centred else 0.0)
+        of_file.append(Group(found, len(typed) + number, points, here.radii[rows]))
+    if unknown and not of_file and not places.is_one_of_several:
         shown = ", ".join(sorted(unknown)[:4])
-        raise EngineError(f"its points lie in {shown}; give a [[tomograms]] with that name, or tomo")
-    return groups
+        raise EngineError(
+            f"its points lie in {shown}, and no tomogram has that name or number; name one so, or give tomo"
+        )
+    return groups + of_file
+
+
+def _middle(place: Place) -> np.ndarray:
+    if place.size_xyz_px is None:
+        raise EngineError(
+            f"points count from the middle of tomogram {place.number}, whose size is not known; give its map or size_xyz_px"
+        )
+    return np.array(place.size_xyz_px) / 2
 
 
 def named_marks(values: Mapping[str, Any], name: str) -> Marks | None:
     """The opened marks of an input, if there are any."""
     found = values.get(name)
     return found if isinstance(found, Marks) else None
-
-
-def _named(name: str, places: Sequence[Place]) -> Place | None:
-    return next((one for one in places if name in (one.name, str(one.number))), None)
-
-
-def _meant(tomo: int | None, places: Sequence[Place]) -> Place:
-    """The tomogram of that number, or the only one."""
-    if tomo is None:
-        if len(places) > 1:
-            raise EngineError(f"which of the {len(places)} tomograms are its points in? (give tomo)")
-        return places[0]
-    found = next((one for one in places if one.number == tomo), None)
-    if found is None:
-        have = ", ".join(str(one.number) for one in places)
-        raise EngineError(f"there is no tomogram {tomo} in [[tomograms]], only {have}")
-    return found
-
-
-def _pixels_per_unit(form: Model | Gold, marks: Marks, place: Place) -> float:
-    """Px of the tomogram in a unit of the marks. Binned coordinates are scaled about voxel 0, as Fourier cropping keeps it."""
-    if marks.unit == "A":
-        return 1.0 / place.pixel_size_A
-    return (form.file_pixel_size_A or marks.pixel_size_A or place.pixel_size_A) / place.pixel_size_A

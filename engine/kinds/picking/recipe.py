@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from engine.data import Curve, Table
+from engine.data import Catalogue, Curve, Table
 from engine.devices import Work
+from engine.each import first_tag
 from engine.faults import EngineError
 from engine.geometry import even
+from engine.kinds import binning
 from engine.kinds.form import Form, reads
 from engine.kinds.picking.dropping import WORDS, Reason, is_near_border, is_near_gold
 from engine.kinds.picking.finding import Found, cost_of_finding, find
-from engine.kinds.picking.form import AnyModel, Borders, Gold, Project, SurfacesModel, Tomogram
-from engine.kinds.picking.marked import Group, Place, groups_of, named_marks, place_of
+from engine.kinds.picking.form import AnyModel, Borders, Finding, Gold, Project, SurfacesModel, Tomogram
+from engine.kinds.picking.marked import Group, Place, Places, groups_of, named_marks, place_listed, place_of
 from engine.kinds.picking.points import Picked, picked
 from engine.kinds.picking.shapes import Shape, shapes_of
 from engine.step import Cost, Input, Named, Outputs, Share, Step
@@ -37,7 +40,9 @@ SECONDS = {"surfaces": 3.0, "ellipsoids": 1.0}
 
 
 class Points(Form):
-    """All that decides the points."""
+    """All that decides the points. is_one_of_several: the catalogue is that of one tomogram, and there are others."""
+
+    is_one_of_several: bool
 
     tomograms: tuple[Tomogram, ...]
     models: tuple[AnyModel, ...]
@@ -50,12 +55,13 @@ def unfold(project: Project) -> list[Step]:
     """A step that searches, if asked for; a step that puts points on the models, if there are any."""
     steps = []
     if (finding := project.finding) is not None:
-        settings = Found(**finding.model_dump(exclude={"map"}))
-        inputs = {"map": reads("volume", finding.map)}
-        cost = Cost(whole=cost_of_finding(finding), box="map")
-        steps.append(Step("finding", find, 1, settings, ("proposals", "found"), inputs, cost=cost))
+        settings = Found(**{**finding.model_dump(exclude={"map"}), "tomo": number_searched(project, finding)})
+        cost = Cost(whole=cost_of_finding(finding), box="tomogram")
+        inputs = searched(project, finding)
+        steps.append(Step("finding", find, 2, settings, ("proposals", "found"), inputs, cost=cost))
     if project.models:
         points = Points(
+            is_one_of_several=project.each is not None,
             tomograms=project.tomograms,
             models=project.models,
             borders=project.borders,
@@ -65,19 +71,37 @@ def unfold(project: Project) -> list[Step]:
         seconds = sum(SECONDS.get(model.model, 0.1) for model in project.models)
         cost = Cost(whole=lambda box_px, pixel_size_A: Share(once_seconds=seconds, shared_bytes=64 << 20), box=1)
         makes = ("table", "dropped", "regions", "summary")
-        steps.append(Step("points", pick, 1, points, makes, inputs_of(project), cost=cost))
+        steps.append(Step("points", pick, 2, points, makes, inputs_of(project), cost=cost))
     return steps
 
 
 def inputs_of(project: Project) -> dict[str, Input]:
-    """Headers of the tomograms' maps, and files of marks."""
+    """The catalogue or the headers of the tomograms' maps, and files of marks."""
     inputs = {f"tomogram_{one.number}": reads("facts", one.map) for one in project.tomograms if one.map}
+    if project.data.catalogue:
+        inputs["catalogue"] = reads("catalogue", project.data.catalogue)
     for number, model in enumerate(project.models, start=1):
         if model.file:
             inputs[f"model_{number}"] = reads("marks", model.file)
     if project.gold and project.gold.file:
         inputs["gold"] = reads("marks", project.gold.file)
     return inputs
+
+
+def searched(project: Project, finding: Finding) -> dict[str, Input]:
+    """What the search reads: one map, or the catalogue's tomograms with what is known of them."""
+    catalogue = project.data.catalogue
+    if finding.map or not catalogue:
+        return {"tomogram": reads("tomogram", finding.map or "")}
+    tomogram = binning.version_of(catalogue, finding.bin_factor)
+    return {"tomogram": tomogram, "catalogue": reads("catalogue", catalogue)}
+
+
+def number_searched(project: Project, finding: Finding) -> int | None:
+    """The number of the tomogram that finding.map shows, where it is told."""
+    if finding.tomo is None and len(project.tomograms) == 1:
+        return project.tomograms[0].number
+    return finding.tomo
 
 
 def pick(settings: Points, inputs: Mapping[str, Any], work: Work) -> Outputs:
@@ -87,7 +111,7 @@ def pick(settings: Points, inputs: Mapping[str, Any], work: Work) -> Outputs:
 
 
 def _picked(settings: Points, inputs: Mapping[str, Any]) -> Outputs:
-    places = [place_of(one, inputs.get(f"tomogram_{one.number}")) for one in settings.tomograms]
+    places = places_of(settings, inputs)
     beads = beads_of(settings.gold, inputs, places) if settings.gold else []
     parts, rows = [], []
     taken: dict[int, set[int]] = {}
@@ -95,19 +119,27 @@ def _picked(settings: Points, inputs: Mapping[str, Any]) -> Outputs:
         shapes = in_words(
             number, lambda model=model, number=number: shapes_of(model, named_marks(inputs, f"model_{number}"), places)
         )
-        lift = {place.number: _lift(shapes, place, taken) for place in places}
-        for order, shape in enumerate(shapes):
-            generator = np.random.default_rng([settings.seed, number, order])
+        lift = {place.number: _lift(shapes, place, taken) for place in places.listed}
+        orders = {place.number: itertools.count() for place in places.listed}
+        for shape in shapes:
+            tomo = shape.place.number
+            generator = np.random.default_rng([settings.seed, number, tomo, next(orders[tomo])])
             found = in_words(
                 number, lambda model=model, shape=shape, generator=generator: picked(model, shape, generator)
             )
-            region = shape.number + lift[shape.place.number]
-            taken.setdefault(shape.place.number, set()).add(region)
+            region = shape.number + lift[tomo]
+            taken.setdefault(tomo, set()).add(region)
             reason = reasons(found, shape.place, settings, beads)
             parts.append(rows_of(found, shape.place, region, reason))
             rows.append(facts_of(number, model, shape, region, found, int((reason == Reason.KEPT).sum())))
+    if not parts:
+        raise EngineError(
+            f"no model has points in tomogram {places.listed[0].number} "
+            '(name those that are meant, as in catalogue = "tomos:tomograms:tomo=[1,3]")'
+        )
     everything = _joined(parts)
-    everything = everything.with_columns(tag=np.arange(1, len(everything) + 1))
+    first = first_tag(places.listed[0].number) if places.is_one_of_several else 1
+    everything = everything.with_columns(tag=np.arange(first, first + len(everything)))
     kept = everything["annotation"] == Reason.KEPT
     if not kept.any():
         raise EngineError(
@@ -122,6 +154,14 @@ def _picked(settings: Points, inputs: Mapping[str, Any]) -> Outputs:
     }
 
 
+def places_of(settings: Points, inputs: Mapping[str, Any]) -> Places:
+    """The tomograms of the catalogue, or those that are typed."""
+    catalogue: Catalogue | None = inputs.get("catalogue")
+    if catalogue is not None:
+        return Places(tuple(place_listed(one) for one in catalogue), settings.is_one_of_several)
+    return Places(tuple(place_of(one, inputs.get(f"tomogram_{one.number}")) for one in settings.tomograms))
+
+
 def in_words(number: int, action: Any) -> Any:
     """What the action gives; its EngineErrors say which model they are about."""
     try:
@@ -130,7 +170,7 @@ def in_words(number: int, action: Any) -> Any:
         raise EngineError(f"models no. {number}: {error}") from None
 
 
-def beads_of(gold: Gold, inputs: Mapping[str, Any], places: list[Place]) -> list[Group]:
+def beads_of(gold: Gold, inputs: Mapping[str, Any], places: Places) -> list[Group]:
     """The gold of every tomogram."""
     typed = [np.array(gold.points_xyz_px)] if gold.points_xyz_px else []
     return groups_of(gold, typed, [0.0] * len(typed), named_marks(inputs, "gold"), places)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from engine.kinds.picking.form import (
     SpheresModel,
     SurfacesModel,
 )
-from engine.kinds.picking.marked import Group, Place, groups_of
+from engine.kinds.picking.marked import Group, Place, Places, groups_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,10 @@ class Shape:
     misfit: float = 0.0
 
 
-def shapes_of(model: AnyModel, marks: Marks | None, places: Sequence[Place]) -> list[Shape]:
+def shapes_of(model: AnyModel, marks: Marks | None, places: Places) -> list[Shape]:
     """The shapes of a model, in the order of its regions. Marks that tell none are EngineErrors."""
     if isinstance(model, LatticeModel):
-        return [Shape(place, 1, None) for place in places if model.tomo in (None, place.number)]
+        return [Shape(place, 1, None) for place in places.listed if model.tomo in (None, place.number)]
     if model.file is None and not _typed(model):
         raise EngineError(f"a model of {model.model} needs points: give file, or type them")
     typed, radii = _typed(model), _typed_radii(model)
@@ -131,12 +132,13 @@ def _balls(model: SpheresModel, group: Group) -> Iterator[Shape]:
 
 
 def _numbered(shapes: list[Shape], groups: list[Group]) -> list[Shape]:
-    """The numbers of the groups where each became one shape; else 1, 2, 3 … within a tomogram."""
-    if len(shapes) == len(groups):
-        return shapes
-    counts: dict[int, int] = {}
+    """In each tomogram the numbers of the groups where each became one shape, else 1, 2, 3 …"""
+    n_shapes, n_groups = (Counter(one.place.number for one in many) for many in (shapes, groups))
+    counted = Counter[int]()
     numbered = []
     for shape in shapes:
-        counts[shape.place.number] = counts.get(shape.place.number, 0) + 1
-        numbered.append(replace(shape, number=counts[shape.place.number]))
+        tomo = shape.place.number
+        counted[tomo] += 1
+        is_told = n_shapes[tomo] == n_groups[tomo]
+        numbered.append(shape if is_told else replace(shape, number=counted[tomo]))
     return numbered

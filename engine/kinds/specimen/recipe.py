@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.data import Curve, Table, Volume
 from engine.devices import Work
+from engine.each import first_tag
 from engine.geometry import euler, hexagons
 from engine.kernels.wedge import Wedge
 from engine.kinds.form import Form
@@ -167,9 +168,10 @@ def true_table(number: int, made: Scene, wedge: Wedge, pixel_A: float) -> Table:
 
 
 def placed(number: int, points_A: np.ndarray, pixel_A: float) -> Table:
-    """A table of points in a tomogram."""
+    """A table of points in a tomogram; no two tomograms share a tag."""
     x, y, z = points_A.T / pixel_A
-    return Table.blank(len(points_A), tomo=number, x=x, y=y, z=z, apix=pixel_A)
+    tags = first_tag(number) + np.arange(len(points_A))
+    return Table.blank(len(points_A), tag=tags, tomo=number, x=x, y=y, z=z, apix=pixel_A)
 
 
 def vesicles(number: int, made: Scene, pixel_A: float) -> Curve:

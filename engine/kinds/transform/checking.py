@@ -108,7 +108,8 @@ def _mark_faults(form: Marked, of_project: str | None, look: Look) -> Iterator[F
         yield Fault(("box_px",), "the box is that of the map", "remove box_px")
     if form.markers:
         try:
-            chosen(form, look.markers(form.markers))
+            if (marks := look.marks(form.markers)) is not None:
+                chosen(form, marks)
         except EngineError as error:
             yield Fault(("markers",), str(error))
     elif "markers_in" in form.model_fields_set:

@@ -8,7 +8,7 @@ from pydantic import Field, Strict, model_validator
 
 from engine.kinds.form import (
     Form,
-    OptionalMarkersReference,
+    OptionalMarksReference,
     OptionalPosesReference,
     OptionalVolumeReference,
     PosesReference,
@@ -54,12 +54,15 @@ class Marked(Operation):
     PLACES: ClassVar[tuple[str, ...]] = ()
     """The keys that say where, of which one is given."""
 
-    markers: OptionalMarkersReference = Field(
-        default=None, description="A .cmm file of Chimera or ChimeraX, marked in the average"
+    markers: OptionalMarksReference = Field(
+        default=None,
+        description="Points that were marked in the average: a .cmm of Chimera or ChimeraX, a .csv, or any file of marks that "
+        "a picking reads",
     )
-    markers_in: Literal["A", "px"] = Field(
-        default="A",
-        description='Unit of the markers. "A": px = (marker - origin of the map) / pixel size; "px": voxels of the map, from 0',
+    markers_in: Literal["A", "px"] | None = Field(
+        default=None,
+        description='Unit of the markers. "A": px = (marker - origin of the map) / pixel size; "px": voxels of the map, from '
+        "0; omitted: as the file tells, which is A of a .cmm",
     )
     map: OptionalVolumeReference = Field(
         default=None,

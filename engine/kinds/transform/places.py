@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from engine.data import Marks
 from engine.faults import EngineError
-from engine.files import Markers
 from engine.kinds.transform.form import Marked, Recentre, Subbox
 
 
@@ -19,7 +20,7 @@ class Box(NamedTuple):
     origin_xyz_A: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def offsets_px(form: Marked, markers: Markers | None, box: Box | None, pixel_size_A: float) -> np.ndarray:
+def offsets_px(form: Marked, markers: Marks | None, box: Box | None, pixel_size_A: float) -> np.ndarray:
     """(k, 3) xyz px from the box centre n // 2 to the points, in the average's axes.
 
     box: of the map that was marked, whose px count for places in it, else the typed side; pixel_size_A: of the poses, whose px
@@ -48,36 +49,35 @@ def offsets_px(form: Marked, markers: Markers | None, box: Box | None, pixel_siz
     outside = ((places < -0.5) | (places > box.side_px - 0.5)).any(axis=1)
     if outside.any():
         x, y, z = places[outside.argmax()]
-        hint = f" (they are read in {form.markers_in}: markers_in says otherwise)" if markers is not None else ""
+        unit = form.markers_in or (markers.unit if markers is not None else "")
+        hint = f" (they are read in {unit}: markers_in says otherwise)" if unit else ""
         raise EngineError(f"({x:.4g}, {y:.4g}, {z:.4g}) px lies outside the box of {box.side_px} px{hint}")
     scale = box.pixel_size_A / pixel_size_A if box.pixel_size_A and pixel_size_A else 1.0
     return np.asarray(scale * (places - box.side_px // 2))
 
 
-def chosen(form: Marked, markers: Markers) -> np.ndarray:
-    """(k, 3): the markers that are meant, as they stand in the file; an EngineError where there is none, or no one."""
-    if not len(markers.ids):
-        raise EngineError(f"{form.markers} holds no marker (set one in the map and save again)")
+def chosen(form: Marked, markers: Marks) -> np.ndarray:
+    """(n,) which of the markers are meant: all of them, or the one that is the centre; an EngineError where no one is."""
+    found = np.ones(len(markers), dtype=bool)
     if not isinstance(form, Recentre):
-        return markers.points_xyz_A
-    found = markers.ids == form.marker if form.marker is not None else np.ones(len(markers.ids), dtype=bool)
+        return found
+    if form.marker is not None:
+        found = markers.numbers == form.marker
     if found.sum() != 1:
-        there = ", ".join(map(str, markers.ids[:8].tolist()))
+        there = ", ".join(map(str, markers.numbers[:8].tolist()))
         lack = (
             f"no marker {form.marker}" if form.marker is not None else f"{found.sum()} markers, and one is the centre"
         )
         raise EngineError(f"{form.markers} holds {lack} (marker = one of {there})")
-    return markers.points_xyz_A[found]
+    return found
 
 
-def _of_markers(form: Marked, markers: Markers, box: Box) -> np.ndarray:
+def _of_markers(form: Marked, markers: Marks, box: Box) -> np.ndarray:
     """Places in px of the box, from 0."""
-    points = chosen(form, markers)
-    if form.markers_in == "px":
-        return points
-    if not box.pixel_size_A:
+    told = replace(markers, unit=form.markers_in or markers.unit)
+    if told.unit == "A" and not box.pixel_size_A:
         raise EngineError('markers in A need the pixel size of their map (set data.pixel_size_A, or markers_in = "px")')
-    return np.asarray((points - np.asarray(box.origin_xyz_A)) / box.pixel_size_A)
+    return told.in_px(box.pixel_size_A, box.origin_xyz_A).points_xyz[chosen(form, markers)]
 
 
 def _rows(values: object) -> np.ndarray:

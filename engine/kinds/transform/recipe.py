@@ -83,7 +83,7 @@ def read_by(form: Operation) -> dict[str, Input]:
     """What an operation reads, by the names under which it looks for it."""
     found: dict[str, Input] = {}
     if isinstance(form, Marked) and form.markers:
-        found["markers"] = reads("markers", form.markers)
+        found["markers"] = reads("marks", form.markers)
     if isinstance(form, Marked) and form.map:
         found["map"] = reads("volume", form.map)
     if isinstance(form, Rigid) and form.transform:
