@@ -44,7 +44,7 @@ def test_a_sphere_has_a_point_for_each_square_and_its_normals_outward():
     assert table.tags.tolist() == list(range(1, len(table) + 1))
     regions = made["regions"]
     assert regions["radius_A"][0] == 450
-    assert regions["extent_A"][0] == pytest.approx(4 * np.pi * 450**2)
+    assert regions["area_A2"][0] == pytest.approx(4 * np.pi * 450**2)
     assert regions["spread_percent"][0] < 3
 
 
@@ -217,7 +217,7 @@ def test_an_ellipsoid_and_a_closed_membrane_go_through_marks():
         level = np.linalg.norm((made["table"].positions_xyz_px - [200, 200, 150]) / [60, 70, 80], axis=1)
         assert np.abs(level - 1).max() < 0.06
         assert made["regions"]["spread_percent"][0] < 15
-        assert len(made["table"]) == pytest.approx(made["regions"]["extent_A"][0] / 3600, abs=1)
+        assert len(made["table"]) == pytest.approx(made["regions"]["area_A2"][0] / 3600, abs=1)
 
 
 def test_a_membrane_is_a_sheet_through_marks_with_a_side():

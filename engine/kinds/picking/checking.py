@@ -10,6 +10,7 @@ from engine.kernels import vesicles
 from engine.kernels.binning import binned_shape
 from engine.kinds import sense
 from engine.kinds.form import Look
+from engine.kinds.picking import peaks
 from engine.kinds.picking.form import AnyModel, Finding, LatticeModel, Project
 from engine.kinds.picking.marked import Place, Places, place_listed, place_of
 from engine.kinds.picking.recipe import beads_of, number_searched
@@ -40,6 +41,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     places = _places(project, look, catalogue) if not faults else None
     if places:
         yield from _models(project, look, places)
+    yield from peaks.faults(project, look)
     if project.borders and project.tomograms and not any(one.map or one.size_xyz_px for one in project.tomograms):
         yield Fault(("borders",), "no tomogram's size is known", "give its map or size_xyz_px")
     if project.finding:

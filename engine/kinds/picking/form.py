@@ -17,6 +17,7 @@ from engine.kinds.form import (
     ProjectForm,
     Vector,
 )
+from engine.kinds.mask_form import OptionalMask
 
 Vectors = Annotated[tuple[Vector, ...], Strict(False)]
 Size = Annotated[int, Field(ge=1)]
@@ -190,8 +191,22 @@ class PointsModel(Model):
     )
 
 
+class PeaksModel(Model):
+    """Peaks of the tomogram's own map, such as the unit cells of an average: what a person would mark there."""
+
+    model: Literal["peaks"]
+    azimuth: Literal["random", "zero"] = Field(default="zero", description="Turn about z; z is the map's")
+    density: Literal["bright", "dark"] = Field(default="bright", description="Whether peaks are bright or dark")
+    distance_A: float = Field(gt=0, description="Of two peaks nearer to each other the higher one counts, in A")
+    most: int = Field(default=100, ge=1, le=100_000, description="At most so many, the highest")
+    lowpass_A: float | None = Field(default=None, gt=0, description="Low-pass of the map before, in A; omitted: none")
+    within: OptionalMask = Field(
+        default=None, description="A mask in which peaks are looked for; omitted: a ball that fills the box"
+    )
+
+
 AnyModel = Annotated[
-    SpheresModel | EllipsoidsModel | SurfacesModel | FilamentsModel | LatticeModel | PointsModel,
+    SpheresModel | EllipsoidsModel | SurfacesModel | FilamentsModel | LatticeModel | PointsModel | PeaksModel,
     Field(discriminator="model"),
 ]
 
@@ -269,7 +284,8 @@ class Project(ProjectForm):
         default=(), description="The tomograms that the points lie in; or see data.catalogue"
     )
     models: Annotated[tuple[AnyModel, ...], Strict(False)] = Field(
-        default=(), description="What the points lie on: spheres, ellipsoids, surfaces, filaments, lattice or points"
+        default=(),
+        description="What the points lie on: spheres, ellipsoids, surfaces, filaments, lattice, points or peaks",
     )
     borders: Borders | None = Field(default=None, description="Points near the faces of the tomogram are dropped")
     gold: Gold | None = Field(default=None, description="Points near gold are dropped")

@@ -20,14 +20,14 @@ MOST_POINTS, MOST_BY_CELLS = 1_000_000, 10_000
 
 @dataclass(frozen=True, eq=False)
 class Picked:
-    """positions (n, 3) in px, angles (n, 3) in deg; extent_A: area in A^2 of a surface, length in A of a path, else 0.
+    """positions (n, 3) in px, angles (n, 3) in deg; extent: area in A^2 of a surface, length in A of a path, else 0.
 
     distances (n,): to the nearest neighbour of the region, in A.
     """
 
     positions: np.ndarray
     angles: np.ndarray
-    extent_A: float
+    extent: float
     distances_A: np.ndarray
     centre: np.ndarray
     radius_A: float = 0.0

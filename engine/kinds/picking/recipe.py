@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,20 @@ from engine.faults import EngineError
 from engine.geometry import even
 from engine.kinds import binning
 from engine.kinds.form import Form, reads
+from engine.kinds.picking import peaks
 from engine.kinds.picking.dropping import WORDS, Reason, is_near_border, is_near_gold
 from engine.kinds.picking.finding import Found, cost_of_finding, find
-from engine.kinds.picking.form import AnyModel, Borders, Finding, Gold, Project, SurfacesModel, Tomogram
+from engine.kinds.picking.form import (
+    AnyModel,
+    Borders,
+    Finding,
+    Gold,
+    PeaksModel,
+    Project,
+    Surface,
+    SurfacesModel,
+    Tomogram,
+)
 from engine.kinds.picking.marked import Group, Place, Places, groups_of, named_marks, place_listed, place_of
 from engine.kinds.picking.points import Picked, picked
 from engine.kinds.picking.shapes import Shape, shapes_of
@@ -71,7 +83,7 @@ def unfold(project: Project) -> list[Step]:
         seconds = sum(SECONDS.get(model.model, 0.1) for model in project.models)
         cost = Cost(whole=lambda box_px, pixel_size_A: Share(once_seconds=seconds, shared_bytes=64 << 20), box=1)
         makes = ("table", "dropped", "regions", "summary")
-        steps.append(Step("points", pick, 2, points, makes, inputs_of(project), cost=cost))
+        steps.append(Step("points", pick, 3, points, makes, inputs_of(project), cost=cost))
     return steps
 
 
@@ -85,7 +97,7 @@ def inputs_of(project: Project) -> dict[str, Input]:
             inputs[f"model_{number}"] = reads("marks", model.file)
     if project.gold and project.gold.file:
         inputs["gold"] = reads("marks", project.gold.file)
-    return inputs
+    return inputs | peaks.inputs_of(project)
 
 
 def searched(project: Project, finding: Finding) -> dict[str, Input]:
@@ -116,9 +128,7 @@ def _picked(settings: Points, inputs: Mapping[str, Any]) -> Outputs:
     parts, rows = [], []
     taken: dict[int, set[int]] = {}
     for number, model in enumerate(settings.models, start=1):
-        shapes = in_words(
-            number, lambda model=model, number=number: shapes_of(model, named_marks(inputs, f"model_{number}"), places)
-        )
+        shapes = in_words(number, lambda model=model, number=number: shaped(number, model, inputs, places))
         lift = {place.number: _lift(shapes, place, taken) for place in places.listed}
         orders = {place.number: itertools.count() for place in places.listed}
         for shape in shapes:
@@ -152,6 +162,14 @@ def _picked(settings: Points, inputs: Mapping[str, Any]) -> Outputs:
         "regions": regions,
         "summary": summary_of(everything, regions, settings.models),
     }
+
+
+def shaped(number: int, model: AnyModel, inputs: Mapping[str, Any], places: Places) -> list[Shape]:
+    """What the points of a model lie on: told from its marks, or the peaks of its map."""
+    shapes = shapes_of(model, named_marks(inputs, f"model_{number}"), places)
+    if isinstance(model, PeaksModel):
+        return [replace(shape, body=peaks.found(model, number, shape.place, inputs)) for shape in shapes]
+    return shapes
 
 
 def places_of(settings: Points, inputs: Mapping[str, Any]) -> Places:
@@ -204,7 +222,8 @@ def facts_of(number: int, model: AnyModel, shape: Shape, region: int, found: Pic
         "model": number,
         "points": len(found.positions),
         "kept": n_kept,
-        "extent_A": found.extent_A,
+        "area_A2": found.extent if isinstance(model, Surface) else 0.0,
+        "length_A": 0.0 if isinstance(model, Surface) else found.extent,
         "spacing_A": getattr(model, "spacing_A", None) or 0.0,
         "nearest_A": spread.median,
         "spread_percent": 100 * spread.relative,

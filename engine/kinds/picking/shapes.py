@@ -20,6 +20,7 @@ from engine.kinds.picking.form import (
     EllipsoidsModel,
     FilamentsModel,
     LatticeModel,
+    PeaksModel,
     PointsModel,
     SpheresModel,
     SurfacesModel,
@@ -47,8 +48,11 @@ class Shape:
 
 
 def shapes_of(model: AnyModel, marks: Marks | None, places: Places) -> list[Shape]:
-    """The shapes of a model, in the order of its regions. Marks that tell none are EngineErrors."""
-    if isinstance(model, LatticeModel):
+    """The shapes of a model, in the order of its regions. Marks that tell none are EngineErrors.
+
+    A lattice has no body; peaks have none until their map is read.
+    """
+    if isinstance(model, LatticeModel | PeaksModel):
         return [Shape(place, 1, None) for place in places.listed if model.tomo in (None, place.number)]
     if model.file is None and not _typed(model):
         raise EngineError(f"a model of {model.model} needs points: give file, or type them")
