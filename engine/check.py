@@ -127,8 +127,9 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         yield Fault(key, f"{path.name} has faults: line {found[0].line}: {found[0].what}{more}", f"engine check {path}")
         return
     other = neighbour(project, address)
-    if loop := _way_back(other, project, [project.name]):
-        yield Fault(key, f"the projects read from each other: {' → '.join(loop)}", "take one address out")
+    if loop := _way_back(other, project, set()):
+        way = " → ".join([project.name, *loop])
+        yield Fault(key, f"the projects read from each other: {way}", "take one address out")
         return
     meant = locate(other, address)
     numbers = {step.labels.get(LABEL) for step, _ in meant}
@@ -145,16 +146,16 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         yield Fault(key, f"{text} is not {_A[what]}", advice)
 
 
-def _way_back(start: Project, goal: Project, way: list[str]) -> list[str]:
-    """The names along the addresses from start to goal; empty when there is no way."""
-    way = [*way, start.name]
+def _way_back(start: Project, goal: Project, seen: set[str]) -> list[str]:
+    """The names along the addresses from start to goal; empty when there is no way. seen: names from which there is none."""
+    seen.add(start.name)
     for address in dependencies(start):
         if address.project == goal.name:
-            return [*way, goal.name]
-        if address.project not in way and (start.campaign / f"{address.project}.toml").is_file():
+            return [start.name, goal.name]
+        if address.project not in seen and (start.campaign / f"{address.project}.toml").is_file():
             other, _ = read(start.campaign / f"{address.project}.toml")
-            if other and (found := _way_back(other, goal, way)):
-                return found
+            if other and (found := _way_back(other, goal, seen)):
+                return [start.name, *found]
     return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from engine.faults import Fault
@@ -24,8 +25,12 @@ class Slip(Exception):
         self.fault = Fault((), what, advice, line=line, column=column)
 
 
+@lru_cache(maxsize=256)
 def parse(raw: bytes) -> tuple[dict[str, Any], str, Spans]:
-    """The values, the text without byte-order mark, and where everything stands; a Slip when it is no TOML."""
+    """The values, the text without byte-order mark, and where everything stands; a Slip when it is no TOML.
+
+    Remembered, since the projects of a campaign are read once for each that names them: nobody changes the values.
+    """
     text = _decoded(raw).removeprefix("\ufeff")
     _refuse_monsters(text)
     try:

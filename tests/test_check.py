@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engine import project
 from engine.check import check
+from engine.data import Table
 from engine.faults import EngineError, Fault
+from engine.files import write_table
 
 WRONG = Path(__file__).parent / "wrong"
 EXPECT = re.compile(r"# expect (\d+):(\d+) (.*?) ?\| (.+)")
@@ -125,3 +128,22 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
 def test_a_folder_without_projects_is_told_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="engine new"):
         check([tmp_path])
+
+
+def test_a_campaign_in_which_much_is_read_twice_is_checked_without_going_every_way(tmp_path, monkeypatch):
+    """Each project reads the two before it: there are more ways through thirty of them than can be gone."""
+    write_table(Table.blank(3), tmp_path / "start.tbl")
+    for number in range(30):
+        names = [f"t_{before}:table" for before in (number - 2, number - 1) if before >= 0] or ["start.tbl"]
+        listed = ", ".join(f'"{name}"' for name in names)
+        (tmp_path / f"t_{number}.toml").write_text(f'kind = "transform"\n[data]\ntable = [{listed}]\n[[operations]]\ndo = "randomise-azimuth"\n')
+    n_read = 0
+
+    def counted(path):
+        nonlocal n_read
+        n_read += 1
+        return project.read(path)
+
+    monkeypatch.setattr("engine.check.read", counted)
+    assert [str(fault) for report in check([tmp_path]) for fault in report.faults] == []
+    assert n_read < 30 * 30 * 3
