@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,8 +54,35 @@ class StoredItem:
     shape: tuple[int, ...]
 
 
+class _Held:
+    """An item that is read part by part. Its file is opened once in each process, and open as long as the object is there.
+
+    Workers are forked: a handle that they inherit is the caller's. Threads may share it, since h5py lets one in at a time. The
+    driver is another than that of `h5py.File(path)`, so that whoever holds this may open the file by itself beside it.
+    """
+
+    def __init__(self, path: Path, item_path: str, key: str) -> None:
+        self._path, self._item_path, self._key = path, item_path, key
+        self._item: Any = None
+        self._process = 0
+
+    def read(self, where: Any) -> np.ndarray:
+        """float32, what the indices name; an EngineError where the file is broken, or another one than when it was found."""
+        with _reading(self._path):
+            return np.asarray(self._opened()[where], dtype=np.float32)
+
+    def _opened(self) -> Any:
+        if self._process != os.getpid():
+            readable(self._path)
+            file = h5py.File(self._path, "r", driver="stdio", locking=False)
+            if text_of(file.attrs["key"]) != self._key:
+                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
+            self._item, self._process = file[self._item_path], os.getpid()
+        return self._item
+
+
 class StoredParticles:
-    """Particles of a stored step. Each read opens the file anew, so threads and processes may share the object."""
+    """Particles of a stored step, read one by one."""
 
     def __init__(self, path: Path, item_path: str) -> None:
         with opened(path) as file:
@@ -62,23 +90,18 @@ class StoredParticles:
             self.tags = np.asarray(item.parent["tags"][()], dtype=np.int64)
             self.box_px = int(item.shape[-1])
             self.pixel_size_A = float(item.attrs["pixel_size_A"])
-            self._key = text_of(file.attrs["key"])
-        self._path, self._item_path = path, item_path
+            self._held = _Held(path, item_path, text_of(file.attrs["key"]))
         self._row = {int(tag): row for row, tag in enumerate(self.tags)}
 
     def __repr__(self) -> str:
         return f"StoredParticles({len(self.tags)} boxes of {self.box_px} px)"
 
     def read(self, tag: int) -> np.ndarray:
-        row = self._row[int(tag)]
-        with opened(self._path) as file:
-            if text_of(file.attrs["key"]) != self._key:
-                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
-            return np.asarray(file[self._item_path][row], dtype=np.float32)
+        return self._held.read(self._row[int(tag)])
 
 
 class StoredTomogram:
-    """A stored volume read part by part. Each read opens the file anew, so threads and processes may share the object."""
+    """A stored volume, read part by part."""
 
     def __init__(self, path: Path, item_path: str) -> None:
         with opened(path) as file:
@@ -86,31 +109,26 @@ class StoredTomogram:
             z, y, x = (int(n) for n in item.shape)
             self.shape_zyx = (z, y, x)
             self.pixel_size_A = float(item.attrs["pixel_size_A"])
-            self._key = text_of(file.attrs["key"])
-        self._path, self._item_path = path, item_path
+            self._held = _Held(path, item_path, text_of(file.attrs["key"]))
+        self._path = path
 
     def __repr__(self) -> str:
         return f"StoredTomogram({self._path}, {self.shape_zyx})"
 
     def read(self, low_zyx: Corner, high_zyx: Corner) -> np.ndarray:
-        where = between(self.shape_zyx, low_zyx, high_zyx)
-        with opened(self._path) as file:
-            if text_of(file.attrs["key"]) != self._key:
-                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
-            return np.asarray(file[self._item_path][where], dtype=np.float32)
+        return self._held.read(between(self.shape_zyx, low_zyx, high_zyx))
 
 
 class StoredSpectra:
-    """Spectra of a stored step. Each read opens the file anew, so threads and processes may share the object."""
+    """Spectra of a stored step, read one by one."""
 
     def __init__(self, path: Path, item_path: str) -> None:
         with opened(path) as file:
             item = item_in(file, path, item_path, "spectra")
             self.box_px = int(item.attrs["box_px"])
             self.reach = int(item.shape[3]) - 1
-            self._key = text_of(file.attrs["key"])
             tags, variances = item.parent["tags"][()].tolist(), item.parent["variance"][()].tolist()
-        self._path, self._item_path = path, item_path
+            self._held = _Held(path, item_path, text_of(file.attrs["key"]))
         self._known = {tag: (row, variance) for row, (tag, variance) in enumerate(zip(tags, variances, strict=True))}
 
     def __repr__(self) -> str:
@@ -121,10 +139,7 @@ class StoredSpectra:
 
     def block(self, tag: int) -> np.ndarray:
         row, _ = self._known[int(tag)]
-        with opened(self._path) as file:
-            if text_of(file.attrs["key"]) != self._key:
-                raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
-            return np.asarray(file[self._item_path][row], dtype=np.float32).view(np.complex64)[..., 0]
+        return self._held.read(row).view(np.complex64)[..., 0]
 
     def variance(self, tag: int) -> float:
         return float(self._known[int(tag)][1])
@@ -132,14 +147,19 @@ class StoredSpectra:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    try:  # what the system refuses is no fault of the file
+    readable(path)
+    with _reading(path), h5py.File(path, "r", locking=False) as file:
+        yield file
+
+
+def readable(path: Path) -> None:
+    """An EngineError where there is no such file, or the system refuses it: that is no fault of the file."""
+    try:
         if not path.is_file():
             raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
         path.open("rb").close()
     except OSError as error:
         raise EngineError(f"{path}: cannot be read: {error.strerror}") from error
-    with _reading(path), h5py.File(path, "r", locking=False) as file:
-        yield file
 
 
 @contextmanager
