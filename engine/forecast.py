@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from engine.address import Address
 from engine.data import ParticleFacts
 from engine.devices import chosen_gpus
+from engine.each import LABEL, numbers_in
 from engine.files.tomogram import is_mapped
 from engine.kernels import quick
 from engine.kinds import shares
@@ -23,6 +24,9 @@ BASE_BYTES = 250 << 20
 
 DISK_BYTES_PER_S = 500e6
 """What reading and writing particles is reckoned at: a plain disk, all workers together. It is not measured."""
+
+CORES_OF_A_GPU = 100
+"""How many cores of a CPU a GPU is reckoned to replace: 0.3 million orientations a second on paper. None was measured."""
 
 BYTES_PER_VOXEL = {
     "average": 4,
@@ -49,7 +53,8 @@ BYTES_PER_VOXEL = {
 
 @dataclass(frozen=True)
 class Forecast:
-    """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers.
+    """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers; remarks say what they
+    rest on.
 
     scratch_bytes is the part of disk_bytes that may be deleted once all is done. searches: which search each round has in
     force, in words, and what it costs.
@@ -64,36 +69,41 @@ class Forecast:
     disk_bytes: int
     scratch_bytes: int
     unknown: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
 
 
-def forecast(project: Project, compiling: Callable[[], None] = lambda: None) -> Forecast:
+def forecast(project: Project, compiling: Callable[[], None] = lambda: None, n_gpus: int | None = None) -> Forecast:
     """The forecast of one project; takes about a second the first time a round is measured.
 
-    compiling is called when the inner loops must be compiled first, which takes some ten seconds once on a machine.
+    compiling is called when the inner loops must be compiled first, which takes some ten seconds once on a machine. n_gpus: of
+    a machine with so many GPUs; None: of this one.
     """
     planned = plan(project)
     to_do = [one.step for one in planned if one.state != "keep"]
     look = FileLook(project)
     workers = min(project.form.compute.workers, os.cpu_count() or 1)
-    on_gpu = bool(chosen_gpus(project.form.compute.gpus))
+    if n_gpus is None:
+        n_gpus = len(chosen_gpus(project.form.compute.gpus))
     if any(step.cost and step.cost.needs_loops for step in to_do):
         quick.ready(compiling)
     parts = [_step_cost(project, step, look) for step in to_do if step.cost]
     unknown = sorted({part for part in parts if isinstance(part, str)})
     known = [part for part in parts if not isinstance(part, str)]
-    if on_gpu:
-        unknown.append("time on a GPU is not measured: the seconds are those of this machine's CPU")
+    remarks = []
+    if n_gpus and any(part.rotations for part in known):
+        remarks.append(f"a GPU is reckoned as {CORES_OF_A_GPU} cores of this machine, and was not measured")
     return Forecast(
         steps=len(planned),
         steps_to_do=len(to_do),
         particles=max((part.particles for part in known), default=0),
         rotations=sum(part.rotations for part in known),
-        seconds=sum(part.seconds / workers + part.once_seconds + part.moved_bytes / DISK_BYTES_PER_S for part in known),
+        seconds=sum(part.seconds_with(workers, n_gpus) for part in known),
         memory_bytes=BASE_BYTES + max((part.shared_bytes + workers * part.worker_bytes for part in known), default=0),
         disk_bytes=sum(part.disk_bytes for part in known),
         scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
         unknown=unknown,
+        remarks=remarks,
         searches=list(dict.fromkeys(part.search for part in known if part.search)),
     )
 
@@ -113,6 +123,11 @@ class _Part:
     search: str = ""
     once_seconds: float = 0.0
 
+    def seconds_with(self, workers: int, n_gpus: int) -> float:
+        """Aligning goes by the GPUs where there are any, all else by the workers; the disk is one for all."""
+        cores = CORES_OF_A_GPU * n_gpus if n_gpus and self.rotations else workers
+        return self.seconds / cores + self.once_seconds + self.moved_bytes / DISK_BYTES_PER_S
+
 
 def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     """The cost of one step, or why it cannot be told."""
@@ -127,9 +142,10 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
         seconds = count * 4 * shares.transformed(box_px, 0).seconds  # there and back, noise, and the object itself
         return _Part(count, 0, seconds, 4 * count * box_px**3, 30 * box_px**3, 30 * box_px**3, disk)
     reads = "table" if step.cost.cut_px else "particles"
-    facts = _cut(step, look) if step.cost.cut_px else _particles(project, step.inputs[reads].source, look)
+    source = step.inputs[reads].source
+    facts = _cut(project, step, look) if step.cost.cut_px else _particles(project, source, look)
     if facts is None:
-        return f"{step.inputs[reads].source} is not there yet"
+        return f"{source} is not there yet"
     of_all = 0.5 if "half" in step.labels else 1.0
     n = round(facts.n_particles * of_all)
     some = facts._replace(n_particles=n)
@@ -190,15 +206,29 @@ def _tomogram_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     return _Part(0, 0, share.seconds, moved_bytes, share.worker_bytes, shared_bytes, share.kept_bytes)
 
 
-def _cut(step: Step, look: FileLook) -> ParticleFacts | None:
-    """The boxes that a step will cut: as many as its table has rows, of its tomogram."""
+def _cut(project: Project, step: Step, look: FileLook) -> ParticleFacts | None:
+    """The boxes that a step will cut: as many as its table has rows, of its tomogram, or is expected to have."""
     assert step.cost is not None
     read = step.inputs.get("table")
-    table = look.table(str(read.source)) if read else None
-    if read is None or table is None:
+    if read is None:
         return None
-    n_rows = len(table) if read.tomo is None else int((table["tomo"] == read.tomo).sum())
-    return ParticleFacts(n_rows, step.cost.cut_px, 0.0)
+    table = look.table(str(read.source))
+    if table is None:
+        n_rows = _expected(project, step, read.source)
+    else:
+        n_rows = len(table) if read.tomo is None else int((table["tomo"] == read.tomo).sum())
+    return ParticleFacts(n_rows, step.cost.cut_px, 0.0) if n_rows else None
+
+
+def _expected(project: Project, step: Step, source: object) -> int:
+    """How many of the rows of a table that is not there yet are a step's, as its project expects; 0 when it tells nothing."""
+    if not isinstance(source, Address):
+        return 0
+    other = neighbour(project, source)
+    expected = other.form.compute.expected_particles or 0
+    if other.form.each:
+        return expected if LABEL in step.labels else expected * len(numbers_in(other.steps))
+    return round(expected / len(numbers_in(project.steps))) if LABEL in step.labels else expected
 
 
 def _held_bytes(project: Project, step: Step, look: FileLook) -> int:
@@ -240,13 +270,25 @@ def _particles(project: Project, source: object, look: FileLook) -> ParticleFact
             return makers[-1].cost.made
         if all(maker.cost and maker.cost.cut_px for maker in makers):
             return _all_cut(other, makers)
+        return _collected(other, makers[-1])
     return facts
+
+
+def _collected(other: Project, maker: Step) -> ParticleFacts | None:
+    """The boxes that a neighbour will make of maps, which are not there yet either."""
+    maps = [read for read in maker.inputs.values() if read.what in ("maps", "volume")]
+    look = FileLook(other)
+    known = _box(other, maps[0], look) if maps else None
+    if known is None:
+        return None
+    n_maps = sum(len(look.tomograms(str(read.source))) if read.what == "maps" else 1 for read in maps)
+    return ParticleFacts(n_maps, *known)
 
 
 def _all_cut(other: Project, makers: list[Step]) -> ParticleFacts | None:
     """The boxes that the steps of a neighbour will cut together."""
     look = FileLook(other)
-    found = [_cut(maker, look) for maker in makers]
+    found = [_cut(other, maker, look) for maker in makers]
     known = [facts for facts in found if facts]
     if len(known) < len(found):
         return None

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import small_phantom as small_phantom_campaign
 from hypothesis import settings
 
 settings.register_profile("engine", deadline=None, max_examples=40)
@@ -24,15 +25,25 @@ def real_data() -> Path:
     return folder
 
 
+def results(_: str, names: list[str]) -> list[str]:
+    """The names in a folder that are results of the project files beside them, or data that was brought along."""
+    return [name for name in names if f"{name}.toml" in names or name == "data"]
+
+
 @pytest.fixture(scope="session")
 def quickstart(tmp_path_factory) -> Path:
     """A folder that holds projects/quickstart as it ships, run to its end by the command line."""
     folder = tmp_path_factory.mktemp("quickstart")
-    ignored = shutil.ignore_patterns(
-        "best_*[0-9]", "phantom", "post_*[0-9]", "truth", "data", "boxes_*[0-9]", "pr_*[0-9]", "unaligned_*[0-9]"
-    )
-    shutil.copytree(Path(__file__).resolve().parents[1] / "projects", folder / "projects", ignore=ignored)
+    shutil.copytree(Path(__file__).resolve().parents[1] / "projects", folder / "projects", ignore=results)
     shutil.copytree(Path(__file__).resolve().parents[1] / "schemas", folder / "schemas")
     command = [sys.executable, "-m", "engine", "run", "projects/quickstart"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_phantom(tmp_path_factory) -> Path:
+    """The folder of the campaign hiv1-phantom on two small tomograms, run to its end by the command line."""
+    folder = small_phantom_campaign.write(tmp_path_factory.mktemp("small") / "hiv1-phantom")
+    subprocess.run([sys.executable, "-m", "engine", "run", str(folder)], check=True, capture_output=True, timeout=1500)
     return folder

@@ -133,10 +133,11 @@ def test_a_folder_without_projects_is_told_how_to_make_one(tmp_path: Path) -> No
 def test_a_campaign_in_which_much_is_read_twice_is_checked_without_going_every_way(tmp_path, monkeypatch):
     """Each project reads the two before it: there are more ways through thirty of them than can be gone."""
     write_table(Table.blank(3), tmp_path / "start.tbl")
+    rest = '[[operations]]\ndo = "randomise-azimuth"\n'
     for number in range(30):
         names = [f"t_{before}:table" for before in (number - 2, number - 1) if before >= 0] or ["start.tbl"]
         listed = ", ".join(f'"{name}"' for name in names)
-        (tmp_path / f"t_{number}.toml").write_text(f'kind = "transform"\n[data]\ntable = [{listed}]\n[[operations]]\ndo = "randomise-azimuth"\n')
+        (tmp_path / f"t_{number}.toml").write_text(f'kind = "transform"\n[data]\ntable = [{listed}]\n{rest}')
     n_read = 0
 
     def counted(path):

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import INTERRUPTED, from_dynamo, show
+from engine.cli import INTERRUPTED, checks, from_dynamo, show
 from engine.cli.options import Json, Paths
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
-    from engine.check import Checked
     from engine.project import Project
 
 DONE, FAILED, INVALID, LOCKED = 0, 1, 2, 5
@@ -95,73 +93,23 @@ def new(
 
 
 @app.command()
-def check(paths: Paths, json: Json = False) -> None:
-    """Find every fault at once, each with its line; nothing is computed."""
+def check(
+    paths: Paths,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="Forecast for a machine with so many GPUs; else for this one.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find every fault at once, each with its line, and tell what a run would cost; nothing is computed."""
     from engine.check import check
 
     found = check(paths)
     if json:
-        show.json_text([_as_plain(one) for one in found])
+        show.json_text([checks.as_plain(one, gpus) for one in found])
     else:
-        _show_checked(found)
+        checks.tell(found, gpus)
     if any(one.faults for one in found):
         raise typer.Exit(FAILED)
-
-
-def _show_checked(found: list[Checked]) -> None:
-    for one in found:
-        show.faults(one.faults)
-        if one.project and not one.faults:
-            n_steps = len(one.project.steps)
-            show.say(f"{show.short(one.path)}: no faults, {show.counted(n_steps, 'step')}")
-            for line in _cost(one.project):
-                show.say(f"  {line}")
-        for note in one.notes:
-            show.say(f"  {note}")
-    n_faults = sum(len(one.faults) for one in found)
-    if n_faults:
-        n_wrong = sum(bool(one.faults) for one in found)
-        show.say(f"{show.counted(n_faults, 'fault')} in {n_wrong} of {show.counted(len(found), 'project')}")
-
-
-def _cost(project: Project) -> list[str]:
-    """What running the project would cost, in a line, and a line for each search."""
-    from engine.forecast import forecast
-
-    try:
-        cost = forecast(project, _compiling)
-    except EngineError as problem:
-        return [f"its cost cannot be told yet: {problem}"]
-    if not cost.steps_to_do:
-        return ["nothing to do"]
-    parts = [f"{show.counted(cost.steps_to_do, 'step')} to do"]
-    if cost.particles:
-        parts.append(f"{cost.particles:,} particles")
-    if cost.rotations:
-        parts.append(f"{cost.rotations:,} rotations")
-    room = f"{show.size(cost.memory_bytes)} of memory, {show.size(cost.disk_bytes)} on disk"
-    if cost.scratch_bytes:
-        room += f" ({show.size(cost.scratch_bytes)} of it scratch, to be deleted at will)"
-    known = f"about {show.duration(cost.seconds)}, {room}"
-    return ["; ".join([", ".join(parts), *([known] if cost.seconds else []), *cost.unknown]), *cost.searches]
-
-
-def _compiling() -> None:
-    show.complain(show.COMPILING)
-
-
-def _as_plain(one: Checked) -> dict[str, Any]:
-    faults = [
-        {"line": f.line, "column": f.column, "key": list(f.key), "what": f.what, "advice": f.advice} for f in one.faults
-    ]
-    n_steps = len(one.project.steps) if one.project and not one.faults else None
-    cost = None
-    if one.project and not one.faults:
-        from engine.forecast import forecast
-
-        with suppress(EngineError):
-            cost = forecast(one.project, _compiling)
-    return {"path": str(one.path), "steps": n_steps, "faults": faults, "notes": one.notes, "forecast": cost}
 
 
 @app.command()

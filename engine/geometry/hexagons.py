@@ -17,8 +17,8 @@ def on_sphere(radius: float, spacing: float) -> tuple[np.ndarray, np.ndarray, np
     """Centres of hexagons on a sphere about the origin: (n, 3), outward frames (n, 3, 3) and numbers of neighbours (n,).
 
     The lattice is icosahedral (Caspar and Klug), relaxed until its cells are about equal; of the possible ones the one whose
-    spacing comes nearest. Twelve points have five neighbours, all others six. Columns of a frame: x towards a neighbour, y,
-    z outward.
+    spacing comes nearest. Twelve points have five neighbours, all others six. Columns of a frame: x towards a neighbour, as
+    near as a regular star of axes lies to all of them, y, z outward.
     """
     if not 0 < spacing < radius:
         raise ValueError(f"no hexagons {spacing:g} apart fit on a sphere of radius {radius:g}")
@@ -35,7 +35,8 @@ def on_sphere(radius: float, spacing: float) -> tuple[np.ndarray, np.ndarray, np
     ends = np.concatenate([pairs, pairs[:, ::-1]])
     ends = ends[np.lexsort((ends[:, 1], ends[:, 0]))]
     _, first, n_neighbours = np.unique(ends[:, 0], return_index=True, return_counts=True)
-    return radius * points, frames(points, points[ends[first, 1]] - points), n_neighbours
+    towards = points[ends[:, 1]] - points[ends[:, 0]]
+    return radius * points, _amid(frames(points, towards[first]), ends[:, 0], towards, n_neighbours), n_neighbours
 
 
 def frames(normals: np.ndarray, towards: np.ndarray) -> np.ndarray:
@@ -44,6 +45,21 @@ def frames(normals: np.ndarray, towards: np.ndarray) -> np.ndarray:
     x = towards - (towards * z).sum(axis=1, keepdims=True) * z
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return np.stack([x, np.cross(z, x), z], axis=2)
+
+
+def _amid(frames: np.ndarray, of: np.ndarray, towards: np.ndarray, n_neighbours: np.ndarray) -> np.ndarray:
+    """The frames (n, 3, 3) turned about z until a regular star of axes, x one of them, lies amid the neighbours.
+
+    towards (m, 3): the ways to all the neighbours; of (m,): whose they are.
+    """
+    x, y = (np.einsum("mi,mi->m", frames[of, :, axis], towards) for axis in (0, 1))
+    fold = n_neighbours[of]
+    stars = np.exp(1j * fold * np.arctan2(y, x))
+    mean = np.bincount(of, stars.real) + 1j * np.bincount(of, stars.imag)
+    angle = np.angle(mean) / n_neighbours
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x_axis, y_axis, z_axis = np.moveaxis(frames, 2, 0)
+    return np.stack([cos * x_axis + sin * y_axis, cos * y_axis - sin * x_axis, z_axis], axis=2)
 
 
 def icosahedral(h: int, k: int) -> np.ndarray:

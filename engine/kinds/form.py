@@ -153,6 +153,12 @@ class Compute(Form):
     workers: int = Field(default=1, ge=1, le=1024, description="Worker processes on the CPU. Dynamo: cores")
     chunk: int = Field(default=16, ge=1, description="Particles handed to a worker at a time")
     seed: int = Field(default=0, ge=0, description="Seed of everything random in this project")
+    expected_particles: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many rows its table is expected to have, of each tomogram if it is done for each: forecasts of what "
+        "reads it count on it until it is there",
+    )
 
 
 class ProjectForm(Form):

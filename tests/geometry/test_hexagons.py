@@ -34,6 +34,16 @@ def test_x_of_a_frame_points_to_a_neighbour():
     assert np.median(cKDTree(points).query(500 * ahead / np.linalg.norm(ahead, axis=1, keepdims=True))[0]) < 6
 
 
+def test_a_frame_lies_amid_its_neighbours():
+    points, frames, n_neighbours = hexagons.on_sphere(500, 73.0)
+    for row in np.flatnonzero(n_neighbours == 6)[:40]:
+        near = cKDTree(points).query(points[row], k=7)[1][1:]
+        x, y, _ = ((points[near] - points[row]) @ frames[row]).T
+        off = (np.degrees(np.arctan2(y, x)) + 30) % 60 - 30
+        assert abs(np.mean(off)) < 0.3
+        assert np.abs(off).max() < 8
+
+
 def test_no_lattice_is_wider_than_its_sphere():
     with pytest.raises(ValueError, match="no hexagons 73 apart fit"):
         hexagons.on_sphere(60, 73)

@@ -66,7 +66,7 @@ def unfold(project: Project) -> list[Step]:
     where, hexamer = project.tomograms, project.hexamer
     beads = hexamer.model_copy(update={"box_px": Hexamer().box_px})  # that of the unit cell alone
     cell = MadeCell(pixel_size_A=where.pixel_size_A, particles=project.particles, hexamer=hexamer)
-    steps = [Step("unit_cell", unit_cell, 2, cell, ("unit_cell",))]
+    steps = [Step("unit_cell", unit_cell, 3, cell, ("unit_cell",))]
     n_voxels = int(np.prod(where.size_xyz_px))
     share = Share(shared_bytes=HOLDING_BYTES * n_voxels, once_seconds=n_voxels / VOXELS_PER_S)
     for number in range(1, where.count + 1):
@@ -83,7 +83,7 @@ def unfold(project: Project) -> list[Step]:
             Step(
                 name=f"tomo_{number:03d}/specimen",
                 function=tomogram,
-                version=2,
+                version=3,
                 settings=settings,
                 makes=("tomogram", "truth", "vesicles", "dipoles", "gold", "summary"),
                 labels={"tomo": number},
