@@ -14,6 +14,9 @@ from engine.step import Input, Step, StepItem, What
 FOLDER = "tomo"
 LABEL = "tomo"
 
+Kept = Mapping[tuple[str, str], tuple[int, ...]]
+"""Project and item of what is kept by tomogram: the numbers of the tomograms."""
+
 
 TAGS_PER_TOMOGRAM = 1_000_000
 
@@ -33,16 +36,21 @@ def numbers_in(steps: Sequence[Step]) -> tuple[int, ...]:
     return tuple(sorted({int(step.labels[LABEL]) for step in steps if LABEL in step.labels}))
 
 
-def for_each(steps: Sequence[Step], numbers: Sequence[int], kept: Mapping[str, Sequence[int]]) -> list[Step]:
+def makers_of(item: str, steps: Sequence[Step]) -> list[Step]:
+    """The steps that make an item, whatever reference it is of."""
+    return [step for step in steps if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
+
+
+def for_each(steps: Sequence[Step], numbers: Sequence[int], kept: Kept) -> list[Step]:
     """The steps of all the tomograms, one tomogram after the other.
 
-    kept: name of each project that keeps its results by tomogram, with its numbers. What is read from those is that of the same
+    kept: what is read that its project keeps by tomogram. What is read from those is that of the same
     tomogram; of other tables the rows of the tomogram are read; anything else is the same for all.
     """
     return [_of(step, number, kept) for number in numbers for step in steps]
 
 
-def _of(step: Step, number: int, kept: Mapping[str, Sequence[int]]) -> Step:
+def _of(step: Step, number: int, kept: Kept) -> Step:
     return replace(
         step,
         name=f"{folder_of(number)}/{step.name}",
@@ -51,11 +59,11 @@ def _of(step: Step, number: int, kept: Mapping[str, Sequence[int]]) -> Step:
     )
 
 
-def _input_of(one: Input, number: int, kept: Mapping[str, Sequence[int]]) -> Input:
+def _input_of(one: Input, number: int, kept: Kept) -> Input:
     source = one.source
     if isinstance(source, StepItem):
         return replace(one, source=replace(source, step=f"{folder_of(number)}/{source.step}"))
-    if isinstance(source, Address) and source.project in kept:
+    if isinstance(source, Address) and (source.project, source.item) in kept:
         return one if is_fixed(one.what, source) else replace(one, source=of_tomogram(source, number))
     return replace(one, tomo=number) if one.what == "table" else one
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.address import Address, is_address, parse
-from engine.each import for_each, is_fixed, numbers_in
+from engine.each import Kept, for_each, is_fixed, makers_of, numbers_in
 from engine.faults import EngineError, Fault
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
@@ -140,32 +140,32 @@ def dependencies(project: Project) -> list[Address]:
     return [parse(text) for _, _, text in references(project.form) if is_address(text)]
 
 
-def tomograms_read(project: Project, way: tuple[str, ...] = ()) -> dict[str, tuple[int, ...]]:
-    """The neighbours that the project reads and that keep their results by tomogram: name to numbers.
+def tomograms_read(project: Project, way: tuple[str, ...] = ()) -> Kept:
+    """What the project reads of its neighbours that is kept by tomogram: project and item to numbers.
 
     Projects that read from each other are an EngineError.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    found: dict[tuple[str, str], tuple[int, ...]] = {}
     for address in dependencies(project):
         if address.project in (*way, project.name):
             raise EngineError(f"{project.name} and {address.project} read from each other (take one address out)")
-        if address.project not in found:
+        if (address.project, address.item) not in found:
             other = neighbour(project, address)
             if other.form.each is None:
-                found[address.project] = numbers_in(other.steps)
+                numbers = numbers_in(makers_of(address.item, other.steps) or other.steps)
             else:
-                read_there = tomograms_read(other, (*way, project.name))
-                found[address.project] = chosen_tomograms(other, read_there)
-    return {name: numbers for name, numbers in found.items() if numbers}
+                numbers = chosen_tomograms(other, tomograms_read(other, (*way, project.name)))
+            found[address.project, address.item] = numbers
+    return {read: numbers for read, numbers in found.items() if numbers}
 
 
-def chosen_tomograms(project: Project, kept: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+def chosen_tomograms(project: Project, kept: Kept) -> tuple[int, ...]:
     """The numbers for which a project of each tomogram is done: those that all its inputs kept by tomogram have, and name."""
     chosen: set[int] | None = None
     for _, what, text in references(project.form):
         address = parse(text) if is_address(text) else None
-        if address and address.project in kept and not is_fixed(what, address):
-            there = list(kept[address.project])
+        if address and (address.project, address.item) in kept and not is_fixed(what, address):
+            there = list(kept[address.project, address.item])
             meant = set(there if address.tomo is None else address.tomo.choose(there))
             if address.tomo and (lost := set(address.tomo.listed) - meant):
                 raise EngineError(f"{text}: no tomogram {min(lost)}; there are {', '.join(map(str, there))}")

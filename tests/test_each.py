@@ -188,3 +188,23 @@ def test_nothing_kept_by_tomogram_is_a_fault_at_the_key(campaign: Path) -> None:
 def test_addresses_spell_tomograms() -> None:
     assert parse("pr_1:table:tomo=[1,3]").tomo == Numbers(listed=(1, 3))
     assert parse("pr_1:table").tomo is None
+
+
+def test_what_a_project_of_tomograms_makes_once_is_the_same_for_each(tmp_path):
+    """A specimen has one unit cell and many tomograms."""
+    texts = {
+        "vlps": 'kind = "specimen"\n[tomograms]\ncount = 2\n',
+        "tomos": 'kind = "catalogue"\n'
+        + "".join(f'[[tomograms]]\nnumber = {n}\npath = "vlps:tomogram:tomo={n}"\n' for n in (1, 2)),
+        "crop": 'kind = "extraction"\neach = "tomogram"\n[data]\ncatalogue = "tomos:tomograms"\ntable = "vlps:truth"\n'
+        "[box]\nsize_px = 32\n",
+        "pr": 'kind = "alignment"\neach = "tomogram"\n[data]\nparticles = "crop:particles"\ntable = "crop:table"\n'
+        'template = "vlps:unit_cell"\n[[rounds]]\nbandpass = { lowpass_fpx = 8 }\n',
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    start = [step for step in engine.load(tmp_path / "pr.toml").steps if step.name.endswith("ite_0000")]
+    read = [{str(one.source) for one in step.inputs.values() if "vlps" in str(one.source)} for step in start]
+    assert read == [{"vlps:unit_cell"}, {"vlps:unit_cell"}]
+    cut = engine.load(tmp_path / "crop.toml").steps
+    assert [str(step.inputs["table"].source) for step in cut] == ["vlps:truth:tomo=1", "vlps:truth:tomo=2"]

@@ -1,0 +1,79 @@
+"""The workshop as a campaign, on two small tomograms: every step, and what the truth says of the end."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import engine
+from engine.plan import plan
+from engine.project import campaign
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(small_phantom, tmp_path_factory):
+    """A copy that tests may add projects to."""
+    copy = tmp_path_factory.mktemp("copy") / "hiv1-phantom"
+    shutil.copytree(small_phantom, copy)
+    return copy
+
+
+def summary(folder, name):
+    return engine.query(f"{folder}/{name}:summary").value
+
+
+def test_the_lattice_is_found_and_its_cells_are_where_the_truth_has_them(folder):
+    told = summary(folder, "verify")
+    assert told["found (%)"] > 90
+    assert told["false, of those in the table (%)"] < 3
+    assert told["median angle error (deg)"] < 1.5
+    assert told["median shift error (px)"] < 0.5
+
+
+def test_the_map_has_the_right_hand_and_its_halves_promise_no_more_than_the_truth_keeps(folder):
+    told = summary(folder, "verify")
+    assert told["hand"] == "right"
+    assert told["FSC to the object at 0.8 Nyquist"] > 0.5
+    claimed_A = summary(folder, "post_1")["final resolution (A)"]
+    assert claimed_A > 0.9 * told["resolution at FSC 0.5 (A)"]
+
+
+def test_the_mirror_image_of_the_unit_cell_is_told_to_have_the_wrong_hand(folder):
+    text = (folder / "vlps.toml").read_text().replace("count = 2", "count = 1")
+    (folder / "mirror.toml").write_text(text.replace("box_px = 28", "box_px = 28\nis_mirrored = true"))
+    verify = (folder / "verify.toml").read_text()
+    (folder / "verify_mirror.toml").write_text(verify.replace("vlps:unit_cell", "mirror:unit_cell"))
+    engine.run([folder / "mirror.toml", folder / "verify_mirror.toml"])
+    assert summary(folder, "verify_mirror")["hand"].startswith("wrong")
+
+
+def test_markers_from_a_person_give_the_same_as_peaks_that_were_picked(folder):
+    """The peaks go through the file that ChimeraX writes."""
+    for name, markers, project in (
+        ("bundle", "reference_center.cmm", "centre"),
+        ("unit_cells", "particle_centers.cmm", "subboxes"),
+    ):
+        engine.query(f"{folder}/{name}:table").write(folder / markers)
+        text = (folder / f"{project}.toml").read_text()
+        assert f'markers = "{name}:table"' in text
+        (folder / f"{project}_by_hand.toml").write_text(text.replace(f"{name}:table", markers))
+        engine.run([folder / f"{project}_by_hand.toml"])
+        picked, marked = (engine.query(f"{folder}/{one}:table").value for one in (project, f"{project}_by_hand"))
+        np.testing.assert_array_equal(picked["tag"], marked["tag"])
+        places = [one.positions_xyz_px + one.shifts_xyz_px for one in (picked, marked)]
+        np.testing.assert_allclose(places[0], places[1], atol=0.01)
+
+
+def test_one_number_changed_in_pr_2_redoes_what_depends_on_it_and_nothing_before(folder):
+    text = (folder / "pr_2.toml").read_text()
+    (folder / "pr_2.toml").write_text(text.replace("lowpass_A = 28", "lowpass_A = 29"))
+    stale = {project.name for project in campaign([folder]) if any(one.state != "keep" for one in plan(project))}
+    after = {"pr_2", "clean_1", "register", "registered", "cells_2", "crop_3", "pr_eo", "clean_2", "pr_eo_fine"}
+    (folder / "pr_2.toml").write_text(text)
+    known = {path.stem for path in folder.glob("*.toml")} - {"mirror"}
+    assert after | {"final", "post_1", "verify"} <= stale
+    assert stale <= after | {"final", "post_1", "verify", "verify_mirror"} & known
