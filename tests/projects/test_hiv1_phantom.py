@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import engine
+from engine.export import export
 from engine.plan import plan
 from engine.project import campaign
 
@@ -57,7 +58,7 @@ def test_markers_from_a_person_give_the_same_as_peaks_that_were_picked(folder):
         ("bundle", "reference_center.cmm", "centre"),
         ("unit_cells", "particle_centers.cmm", "subboxes"),
     ):
-        engine.query(f"{folder}/{name}:table").write(folder / markers)
+        export(engine.query(f"{folder}/{name}:table").value, folder / markers)
         text = (folder / f"{project}.toml").read_text()
         assert f'markers = "{name}:table"' in text
         (folder / f"{project}_by_hand.toml").write_text(text.replace(f"{name}:table", markers))
