@@ -30,6 +30,7 @@ _A = {
     "marks": "marked points, as a table and proposals are",
     "tomogram": "a map or a catalogue's tomograms",
     "catalogue": "a catalogue",
+    "residues": "an atomic model",
 }
 PROPOSALS = "proposals"
 _MADE_AS = {

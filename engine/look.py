@@ -10,7 +10,7 @@ import numpy as np
 
 from engine import files
 from engine.address import Address, is_address, parse
-from engine.data import Catalogue, Marks, ParticleFacts, Particles, Source, Table, VolumeFacts, WeightFacts
+from engine.data import Catalogue, Marks, ParticleFacts, Particles, Residues, Source, Table, VolumeFacts, WeightFacts
 from engine.each import LABEL, joined, numbers_in
 from engine.faults import EngineError
 from engine.files.raw import ending
@@ -19,7 +19,7 @@ from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
 from engine.step import Step, What
 from engine.store import Store
 
-Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | Marks
+Known = Catalogue | ParticleFacts | Table | VolumeFacts | WeightFacts | Marks | Residues
 
 
 class FileLook:
@@ -83,6 +83,10 @@ class FileLook:
         found = self.ask("catalogue", text)
         return found if isinstance(found, Catalogue) else None
 
+    def residues(self, text: str) -> Residues | None:
+        found = self.ask("residues", text)
+        return found if isinstance(found, Residues) else None
+
     def source(self, name: str) -> Source:
         return files.read_source(self._project.campaign / name)
 
@@ -105,6 +109,8 @@ class FileLook:
             raise EngineError(
                 f"{text}: a catalogue is a project's result, as in tomos:tomograms (engine new catalogue tomos)"
             )
+        if what == "residues":
+            return files.read_residues(path)
         if what == "weights":
             return files.weight_facts(path)
         return files.particle_facts(path)

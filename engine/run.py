@@ -367,6 +367,7 @@ def open_input(what: What, path: Path) -> Any:
         open_tomogram,
         open_weights,
         read_marks,
+        read_residues,
         read_source,
         read_table,
         read_volume,
@@ -381,6 +382,8 @@ def open_input(what: What, path: Path) -> Any:
         return open_weights(path)
     if what == "source":
         return read_source(path)
+    if what == "residues":
+        return read_residues(path)
     if what == "facts":
         return volume_facts(path)
     if what == "marks":

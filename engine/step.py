@@ -30,10 +30,11 @@ What = Literal[
     "marks",
     "array",
     "source",
+    "residues",
 ]
 """What a step reads; facts are what a volume's header tells, a tomogram is opened only; marks are points from a file, a table
 or a curve of spheres; poses are a table whose rows are no particles: of averages, or one move; maps are those of all the
-tomograms that an address means."""
+tomograms that an address means; residues are an atomic model."""
 
 
 class Named(NamedTuple):

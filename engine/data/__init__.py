@@ -6,6 +6,7 @@ from engine.data.facts import ParticleFacts, VolumeFacts
 from engine.data.maps import Maps
 from engine.data.marks import Marks
 from engine.data.particles import JoinedParticles, ParticleArray, Particles
+from engine.data.residues import Residues
 from engine.data.source import Source
 from engine.data.spectra import Spectra
 from engine.data.table import COLUMNS, EXTRA_COLUMNS, Half, Table
@@ -26,6 +27,7 @@ __all__ = [
     "ParticleArray",
     "ParticleFacts",
     "Particles",
+    "Residues",
     "Source",
     "Spectra",
     "Table",

@@ -27,6 +27,7 @@ from engine.files.particles import (
     write_particle_stack,
 )
 from engine.files.raw import ending, reading
+from engine.files.residues import read_residues
 from engine.files.star import read_star, write_star
 from engine.files.tbl import read_tbl, write_tbl
 from engine.files.tif import read_tif, tif_facts
@@ -47,6 +48,7 @@ __all__ = [
     "read_catalogue",
     "read_markers",
     "read_marks",
+    "read_residues",
     "read_source",
     "read_star",
     "read_table",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from engine.address import is_address, parse
-from engine.data import Catalogue, Marks, ParticleFacts, Source, Table, VolumeFacts, WeightFacts
+from engine.data import Catalogue, Marks, ParticleFacts, Residues, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
 from engine.step import Input, What
 
@@ -49,6 +49,7 @@ OptionalPosesReference = Annotated[Reference | None, Reads("poses")]
 OptionalVolumeReference = Annotated[Reference | None, Reads("volume")]
 OptionalMarksReference = Annotated[Reference | None, Reads("marks")]
 OptionalTomogramReference = Annotated[Reference | None, Reads("tomogram")]
+ResiduesReference = Annotated[Reference, Reads("residues")]
 OptionalCatalogueReference = Annotated[Reference | None, Reads("catalogue")]
 OptionalWeightsReference = Annotated[Reference | None, Reads("weights")]
 
@@ -126,6 +127,8 @@ class Look(Protocol):
     def weights(self, text: str) -> WeightFacts | None: ...
 
     def marks(self, text: str) -> Marks | None: ...
+
+    def residues(self, text: str) -> Residues | None: ...
 
     def catalogue(self, text: str) -> Catalogue | None: ...
 

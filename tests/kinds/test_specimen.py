@@ -116,7 +116,7 @@ def test_the_hexamer_has_six_fold_symmetry_and_a_hand():
     turned = beads @ euler.matrices(np.array([[60.0, 0, 0]]))[0].T
     assert cKDTree(beads).query(turned)[0].max() < 1e-9
     best = min(
-        np.median(cKDTree(beads).query(hexamer_A(True) @ euler.matrices(np.array([[a, 0, 0]]))[0].T)[0])
+        np.median(cKDTree(beads).query((hexamer_A() * [1, -1, 1]) @ euler.matrices(np.array([[a, 0, 0]]))[0].T)[0])
         for a in np.arange(0, 60, 2.0)
     )
     assert best > 3

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from engine.kernels import blobs
 from engine.kernels.wedge import Wedge, measured
 from engine.kinds.specimen.form import MEMBRANE_A
+from engine.kinds.specimen.hexamer import Beads
 from engine.kinds.specimen.scene import JUNK_A, Scene, Vesicle
 
 LEAFLET_A, LEAFLET_SIGMA_A = 20.0, 9.0
@@ -41,21 +42,20 @@ class Sizes:
 
 def clean(
     scene: Scene,
-    hexamer_A: np.ndarray,
+    cell: Beads,
     sizes: Sizes,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """The half spectrum (z, y, x // 2 + 1) complex64 of what lies in a box; density is positive, in beads a voxel."""
     pixel_A, shape = sizes.pixel_A, sizes.size_xyz_px[::-1]
-    beads = [
-        (np.einsum("kij,bj->kbi", one.frames, hexamer_A) + one.centres_A[:, None]).reshape(-1, 3)
-        for one in scene.vesicles
-    ]
+    grid = np.zeros(shape, np.float32)
+    for one in scene.vesicles:
+        places_A = np.einsum("kij,bj->kbi", one.frames, cell.points_A) + one.centres_A[:, None]
+        deposit(grid, places_A.reshape(-1, 3) / pixel_A, np.tile(cell.masses, len(places_A)))
     for centre in scene.junk_A:
         turn = Rotation.random(random_state=int(generator.integers(2**31))).as_matrix()
-        beads.append(blobs.chiral_chain(JUNK_BEADS, JUNK_A, generator) @ turn + centre)
-    grid = np.zeros(shape, np.float32)
-    deposit(grid, np.concatenate(beads) / pixel_A)
+        clump = blobs.chiral_chain(JUNK_BEADS, JUNK_A, generator) @ turn + centre
+        deposit(grid, clump / pixel_A, np.ones(JUNK_BEADS))
     half = blurred(grid, sizes.sigma_A / pixel_A)
     bodies = np.zeros(shape, np.float32)
     for one in scene.vesicles:
@@ -66,15 +66,15 @@ def clean(
     return half
 
 
-def deposit(grid: np.ndarray, places_xyz_px: np.ndarray) -> None:
-    """Adds 1 at each place (n, 3), shared among the eight voxels around it; what lies outside is left out."""
+def deposit(grid: np.ndarray, places_xyz_px: np.ndarray, masses: np.ndarray) -> None:
+    """Adds masses (n,) at places (n, 3), each shared among the eight voxels around it; what lies outside is left out."""
     low = np.floor(places_xyz_px).astype(np.int64)
     part = places_xyz_px - low
     shape = np.array(grid.shape[::-1])
     flat = grid.reshape(-1)
     for corner in np.ndindex(2, 2, 2):
         at = low + corner
-        share = np.where(corner, part, 1 - part).prod(axis=1)
+        share = masses * np.where(corner, part, 1 - part).prod(axis=1)
         inside = ((at >= 0) & (at < shape)).all(axis=1)
         x, y, z = at[inside].T
         flat += np.bincount((z * shape[1] + y) * shape[0] + x, share[inside], len(flat)).astype(flat.dtype)

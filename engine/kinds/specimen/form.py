@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field, Strict
 
 from engine.faults import Fault
-from engine.kinds.form import Form, Look, ProjectForm
+from engine.kinds import sense
+from engine.kinds.form import Form, Look, ProjectForm, ResiduesReference, Vector
 
 Size = Annotated[int, Field(ge=32, le=4096)]
 Sizes = Annotated[tuple[Size, Size, Size], Strict(False)]
@@ -16,6 +18,9 @@ Range = Annotated[tuple[float, float], Strict(False)]
 
 MEMBRANE_A = 120.0
 """How far the middle of the membrane lies outside the lattice's sphere."""
+
+FURTHEST_A = 150.0
+"""Distance of a model's chains from its origin beyond which this is taken for a slip."""
 
 
 class Tomograms(Form):
@@ -49,10 +54,25 @@ class Particles(Form):
     cracks: int = Field(default=3, ge=0, le=20, description="Cracks in each lattice: arcs without hexamers")
 
 
+class Model(Form):
+    """An atomic model whose residues, each a bead, take the place of the built-in hexamer."""
+
+    file: ResiduesReference = Field(description="PDB or mmCIF, as it is or packed (.gz); read by gemmi")
+    chains: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)] = Field(
+        default=(), description="Chains that are taken; omitted: all"
+    )
+    origin_xyz_A: Vector = Field(
+        description="A point on the symmetry axis, which runs along z of the file: where the axis meets the lattice's sphere"
+    )
+    is_upside_down: bool = Field(default=False, description="z of the file points inward")
+    symmetry: str = Field(default="C6", description="Symmetric copies of these chains: Cn, Dn, T, O, I")
+
+
 class Hexamer(Form):
     """The unit cell: six two-domain subunits above a six-helix bundle."""
 
     sigma_A: float = Field(default=6.0, gt=0, description="Width of the beads that it is made of, in A")
+    model: Model | None = Field(default=None, description="An atomic model in place of the built-in coordinates")
     is_mirrored: bool = Field(default=False, description="The mirror image instead, to see whether a campaign notices")
     box_px: int = Field(default=32, ge=8, le=512, description="Side of the item `unit_cell` in px")
 
@@ -94,6 +114,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             f"[{least:g}, {most:g}] is no range of radii of a lattice with {form.spacing_A:g} A between hexamers",
             f"from {3 * form.spacing_A:g} on, the lesser first",
         )
+    yield from _model_faults(project.hexamer.model, look)
     needed = 2 * (most + MEMBRANE_A + 4 * where.pixel_size_A) / where.pixel_size_A
     if needed > min(where.size_xyz_px):
         yield Fault(
@@ -101,3 +122,21 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             f"a particle of radius {most:g} A with its membrane takes {needed:.0f} px, one side has {min(where.size_xyz_px)}",
             "make the tomogram larger or particles.radius_A smaller",
         )
+
+
+def _model_faults(model: Model | None, look: Look) -> Iterator[Fault]:
+    if model is None:
+        return
+    key = ("hexamer", "model")
+    yield from sense.symmetry_name(model.symmetry, (*key, "symmetry"))
+    residues = look.residues(model.file)
+    if residues is None:
+        return
+    have = list(dict.fromkeys(residues.chains))
+    if lost := [chain for chain in model.chains if chain not in have]:
+        yield Fault((*key, "chains"), f"there is no chain {lost[0]}", f"the file has {', '.join(have[:12])}")
+        return
+    points = residues.of(model.chains).points_xyz_A - model.origin_xyz_A
+    if (apart := float(np.linalg.norm(points.mean(axis=0)))) > FURTHEST_A:
+        what = f"the chains lie {apart:.0f} A from this point"
+        yield Fault((*key, "origin_xyz_A"), what, "give the point of their axis at the height of the lattice")

@@ -12,10 +12,10 @@ from engine.devices import Work
 from engine.each import first_tag
 from engine.geometry import euler, hexagons
 from engine.kernels.wedge import Wedge
-from engine.kinds.form import Form
+from engine.kinds.form import Form, reads
 from engine.kinds.specimen import density
 from engine.kinds.specimen.form import Hexamer, Marks, Others, Particles, Project, Tomograms
-from engine.kinds.specimen.hexamer import hexamer_A
+from engine.kinds.specimen.hexamer import unit_cell_beads
 from engine.kinds.specimen.scene import Scene, Vesicle, direction, scene
 from engine.step import Cost, Named, Outputs, Share, Step
 
@@ -66,7 +66,8 @@ def unfold(project: Project) -> list[Step]:
     where, hexamer = project.tomograms, project.hexamer
     beads = hexamer.model_copy(update={"box_px": Hexamer().box_px})  # that of the unit cell alone
     cell = MadeCell(pixel_size_A=where.pixel_size_A, particles=project.particles, hexamer=hexamer)
-    steps = [Step("unit_cell", unit_cell, 3, cell, ("unit_cell",))]
+    inputs = {"model": reads("residues", hexamer.model.file)} if hexamer.model else {}
+    steps = [Step("unit_cell", unit_cell, 3, cell, ("unit_cell",), inputs)]
     n_voxels = int(np.prod(where.size_xyz_px))
     share = Share(shared_bytes=HOLDING_BYTES * n_voxels, once_seconds=n_voxels / VOXELS_PER_S)
     for number in range(1, where.count + 1):
@@ -86,6 +87,7 @@ def unfold(project: Project) -> list[Step]:
                 version=3,
                 settings=settings,
                 makes=("tomogram", "truth", "vesicles", "dipoles", "gold", "summary"),
+                inputs=inputs,
                 labels={"tomo": number},
                 cost=Cost(whole=lambda box_px, pixel_A: share, box=round(n_voxels ** (1 / 3))),
             )
@@ -109,7 +111,7 @@ def unit_cell(settings: MadeCell, inputs: Mapping[str, Any], work: Work) -> Outp
     sizes = density.Sizes((hexamer.box_px,) * 3, pixel_A, hexamer.sigma_A, 1.0)
     nothing = np.zeros((0, 3))
     half = density.clean(
-        Scene((one,), nothing, nothing), hexamer_A(hexamer.is_mirrored), sizes, np.random.default_rng(0)
+        Scene((one,), nothing, nothing), unit_cell_beads(hexamer, inputs.get("model")), sizes, np.random.default_rng(0)
     )
     return {"unit_cell": Volume(density.of_spectrum(half, (hexamer.box_px,) * 3), pixel_A)}
 
@@ -124,7 +126,7 @@ def tomogram(settings: MadeTomogram, inputs: Mapping[str, Any], work: Work) -> O
     made = scene(where, settings.particles, settings.others, stream(_SCENE))
     work.check()
     sizes = density.Sizes(where.size_xyz_px, pixel_A, settings.hexamer.sigma_A, settings.others.gold_radius_A)
-    half = density.clean(made, hexamer_A(settings.hexamer.is_mirrored), sizes, stream(_CLUMPS))
+    half = density.clean(made, unit_cell_beads(settings.hexamer, inputs.get("model")), sizes, stream(_CLUMPS))
     work.check()
     shape = where.size_xyz_px[::-1]
     sign = -1.0 if where.is_dark else 1.0
