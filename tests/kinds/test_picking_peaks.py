@@ -54,6 +54,13 @@ def test_a_map_without_a_peak_there_is_one_clear_error():
         run(Volume(np.zeros((32, 32, 32), np.float32) - np.arange(32, dtype=np.float32), 10.0), lowpass_A=None)
 
 
+def test_a_map_with_values_that_are_no_numbers_is_one_clear_error():
+    volume = average()
+    volume.data[3, 3, 3] = np.nan
+    with pytest.raises(EngineError, match=r"models no\. 1: its map holds values that are no numbers"):
+        run(volume)
+
+
 def test_what_is_wrong_with_peaks_is_told_where_it_stands(tmp_path):
     write_volume(average(), tmp_path / "a.mrc")
     text = 'kind = "picking"\n[[tomograms]]\nmap = "a.mrc"\n[[models]]\nmodel = "peaks"\ndistance_A = 40\n'

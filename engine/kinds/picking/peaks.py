@@ -63,6 +63,8 @@ def found(model: PeaksModel, number: int, place: Place, inputs: Mapping[str, Any
     if volume.shape_zyx != (box_px,) * 3:
         raise EngineError(f"its map has shape {volume.shape_zyx}, and peaks are looked for in a cube")
     density = np.asarray(volume.data, dtype=np.float32)
+    if not np.isfinite(density).all():
+        raise EngineError("its map holds values that are no numbers (mend or replace it)")
     if model.lowpass_A is not None:
         density = np.asarray(fourier.lowpass(density, min(box_px * pixel_size_A / model.lowpass_A, box_px / 2)))
     inside = masks.build(model.within, f"within_{number}", inputs, box_px, pixel_size_A) > 0.5
