@@ -67,7 +67,9 @@ def test_what_is_wrong_with_peaks_is_told_where_it_stands(tmp_path):
     (tmp_path / "fine.toml").write_text(text)
     (tmp_path / "nowhere.toml").write_text(text.replace('map = "a.mrc"', "size_xyz_px = [9, 9, 9]\npixel_size_A = 1"))
     (tmp_path / "outside.toml").write_text(text + 'within = { shape = "sphere", radius_A = 900 }\n')
+    (tmp_path / "fine_detail.toml").write_text(text + "lowpass_A = 19\n")
     told = {report.path.name: [str(fault.what) for fault in report.faults] for report in check([tmp_path])}
     assert told["fine.toml"] == []
     assert told["nowhere.toml"] == ["peaks are looked for in the map of one tomogram"]
     assert len(told["outside.toml"]) == 1
+    assert told["fine_detail.toml"] == ["19 A is finer than a map of 10 A/px holds"]
