@@ -147,7 +147,7 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     if facts is None:
         return f"{source} is not there yet"
     of_all = 0.5 if "half" in step.labels else 1.0
-    n = round(facts.n_particles * of_all)
+    n = round(_aligned(project, step, facts, look) * of_all)
     some = facts._replace(n_particles=n)
     share = step.cost.share(some)
     n_tables = sum(item.rsplit("/", 1)[-1] in ("table", "poses") for item in step.makes)
@@ -210,14 +210,25 @@ def _cut(project: Project, step: Step, look: FileLook) -> ParticleFacts | None:
     """The boxes that a step will cut: as many as its table has rows, of its tomogram, or is expected to have."""
     assert step.cost is not None
     read = step.inputs.get("table")
-    if read is None:
-        return None
+    n_rows = _rows(project, step, read, look) if read else 0
+    return ParticleFacts(n_rows, step.cost.cut_px, 0.0) if n_rows else None
+
+
+def _aligned(project: Project, step: Step, facts: ParticleFacts, look: FileLook) -> int:
+    """How many of the particles a step works on: a table that its project begins with may name fewer than there are."""
+    for one in project.steps:
+        read = one.inputs.get("table")
+        if read and not isinstance(read.source, StepItem) and one.labels.get(LABEL) == step.labels.get(LABEL):
+            return min(_rows(project, one, read, look) or facts.n_particles, facts.n_particles)
+    return facts.n_particles
+
+
+def _rows(project: Project, step: Step, read: Input, look: FileLook) -> int:
+    """The rows of a table that are a step's; as many as are expected of one that is not there yet, 0 when nobody tells."""
     table = look.table(str(read.source))
     if table is None:
-        n_rows = _expected(project, step, read.source)
-    else:
-        n_rows = len(table) if read.tomo is None else int((table["tomo"] == read.tomo).sum())
-    return ParticleFacts(n_rows, step.cost.cut_px, 0.0) if n_rows else None
+        return _expected(project, step, read.source)
+    return len(table) if read.tomo is None else int((table["tomo"] == read.tomo).sum())
 
 
 def _expected(project: Project, step: Step, source: object) -> int:

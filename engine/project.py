@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -83,7 +83,8 @@ class Project:
         steps = KINDS[self.kind].unfold(self.whole_form)
         if self.form.each is None:
             return steps
-        kept = tomograms_read(self)
+        read = [one.source for step in steps for one in step.inputs.values() if isinstance(one.source, Address)]
+        kept = tomograms_read(self, read)
         return for_each(steps, chosen_tomograms(self, kept), kept)
 
     def place(self, fault: Fault) -> Fault:
@@ -140,13 +141,14 @@ def dependencies(project: Project) -> list[Address]:
     return [parse(text) for _, _, text in references(project.form) if is_address(text)]
 
 
-def tomograms_read(project: Project, way: tuple[str, ...] = ()) -> Kept:
+def tomograms_read(project: Project, more: Sequence[Address] = (), way: tuple[str, ...] = ()) -> Kept:
     """What the project reads of its neighbours that is kept by tomogram: project and item to numbers.
 
-    Projects that read from each other are an EngineError.
+    more: what its steps read and its form does not name, such as the binned tomograms of a catalogue. Projects that read from
+    each other are an EngineError.
     """
     found: dict[tuple[str, str], tuple[int, ...]] = {}
-    for address in dependencies(project):
+    for address in [*dependencies(project), *more]:
         if address.project in (*way, project.name):
             raise EngineError(f"{project.name} and {address.project} read from each other (take one address out)")
         if (address.project, address.item) not in found:
@@ -154,7 +156,7 @@ def tomograms_read(project: Project, way: tuple[str, ...] = ()) -> Kept:
             if other.form.each is None:
                 numbers = numbers_in(makers_of(address.item, other.steps) or other.steps)
             else:
-                numbers = chosen_tomograms(other, tomograms_read(other, (*way, project.name)))
+                numbers = chosen_tomograms(other, tomograms_read(other, way=(*way, project.name)))
             found[address.project, address.item] = numbers
     return {read: numbers for read, numbers in found.items() if numbers}
 

@@ -208,3 +208,16 @@ def test_what_a_project_of_tomograms_makes_once_is_the_same_for_each(tmp_path):
     assert read == [{"vlps:unit_cell"}, {"vlps:unit_cell"}]
     cut = engine.load(tmp_path / "crop.toml").steps
     assert [str(step.inputs["table"].source) for step in cut] == ["vlps:truth:tomo=1", "vlps:truth:tomo=2"]
+
+
+def test_binned_tomograms_are_read_one_by_one_as_the_catalogue_that_names_them(campaign: Path) -> None:
+    """The form names the tomograms; that the step reads them binned is not in it."""
+    tomos, crop = ((campaign / f"{name}.toml").read_text() for name in ("tomos", "crop"))
+    (campaign / "small_tomos.toml").write_text(f"binned = {{ bin_factors = [2] }}\n{tomos}")
+    text = crop.replace("tomos:tomograms", "small_tomos:tomograms").replace("[box]", "bin_factor = 2\n[box]")
+    (campaign / "small_crop.toml").write_text(text.replace("size_px = 16", "size_px = 8"))
+    steps = load(campaign / "small_crop.toml").steps
+    assert [str(step.inputs["tomogram"].source) for step in steps] == [
+        f"small_tomos:binned_2:tomo={n}" for n in NUMBERS
+    ]
+    assert [str(fault) for fault in check([campaign / "small_crop.toml"])[0].faults] == []

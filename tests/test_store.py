@@ -17,9 +17,11 @@ import pytest
 import toy
 
 from engine.data import Curve, Particles, Spectra, Table, Volume
+from engine.devices import Work
 from engine.faults import EngineError
 from engine.step import SpectraStream, Step, Stream
 from engine.store import LockHeld, Store
+from engine.store.reading import MOST_OPEN
 
 GENERATOR = np.random.default_rng(3)
 BOXES = GENERATOR.normal(size=(5, 8, 8, 8)).astype(np.float32)
@@ -156,6 +158,48 @@ def test_particles_are_read_box_by_box_from_several_threads(tmp_path: Path) -> N
     with h5py.File(path) as file:
         assert file["particles"].chunks == (1, 8, 8, 8)
         assert file["particles"].compression is None
+
+
+def test_forked_workers_and_their_caller_read_one_file_at_once(tmp_path: Path) -> None:
+    """What the caller has opened before has one place in the file for all: each must read through a file of its own."""
+    boxes = np.random.default_rng(0).normal(size=(40, 28, 28, 28)).astype(np.float32)
+    store = Store(tmp_path / "pr_1")
+    write(store, {"particles": Stream(np.arange(40), 28, 1.0, iter(boxes))}, name="ite_0001")
+    particles = store.read("ite_0001", "particles")
+    assert isinstance(particles, Particles)
+    particles.read(0)
+
+    def n_wrong(seed: int) -> int:
+        rows = np.random.default_rng(seed).integers(0, 40, 1500)
+        return sum(not np.array_equal(particles.read(int(row)), boxes[row]) for row in rows)
+
+    assert list(Work(workers=4).map(n_wrong, range(4))) == [0, 0, 0, 0]
+
+
+def test_particles_that_were_replaced_meanwhile_are_one_clear_error(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    made = outputs(with_stream=True)
+    write(store, made)
+    particles = store.read("half_even/ite_0003", "particles")
+    assert isinstance(particles, Particles)
+    again = {**made, "particles": Stream(TAGS, 8, 1.35, iter(BOXES + 1))}
+    store.write(step(again), "alignment", "n" * 32, {"table": "abc"}, again, "2026-11-22T11:00:00+00:00", 1.0, "CPU")
+    with pytest.raises(EngineError, match="was replaced while it was being read"):
+        particles.read(int(TAGS[0]))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_many_particles_hold_few_files_open(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pr_1")
+    write(store, outputs(with_stream=True))
+    before = len(os.listdir("/proc/self/fd"))
+    many = [store.read("half_even/ite_0003", "particles") for _ in range(2 * MOST_OPEN)]
+    for row in (0, 1):
+        for particles in many:
+            np.testing.assert_array_equal(particles.read(int(TAGS[row])), BOXES[row])
+    assert len(os.listdir("/proc/self/fd")) <= before + MOST_OPEN
+    del many, particles
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def blocks(reach: int = 2) -> list[tuple[np.ndarray, float]]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import maximum_filter, minimum_filter
 
 
 def peaks(volume: np.ndarray, inside: np.ndarray, distance_px: float, most: int) -> np.ndarray:
     """(k, 3) xyz px: the highest voxels among their 26 neighbours that lie inside, the highest first, at most so many.
 
     volume (z, y, x); inside: of the same shape, true where peaks count. Of two peaks nearer to each other than distance_px the
-    higher one stays. Between voxels the top of the parabola along each axis is taken.
+    higher one stays. Where a map is flat there is no peak. Between voxels the top of the parabola along each axis is taken.
     """
-    highest = (maximum_filter(volume, 3, mode="nearest") == volume) & inside
+    is_flat = minimum_filter(volume, 3, mode="nearest") == volume
+    highest = (maximum_filter(volume, 3, mode="nearest") == volume) & ~is_flat & inside
     places = np.argwhere(highest)
     places = places[np.argsort(-volume[highest], kind="stable")]
     kept: list[np.ndarray] = []

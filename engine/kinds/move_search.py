@@ -90,7 +90,10 @@ def _band_faults(band: Bandpass, box_px: int | None, pixel_size_A: float | None)
     in_A = band.lowpass_A is not None or band.highpass_A is not None
     low_key = ("search", "bandpass", "lowpass_A" if band.lowpass_A is not None else "lowpass_fpx")
     if in_A and pixel_size_A == 0:
-        yield Fault(low_key[:2], "lengths in A need a pixel size, and the map has none", "set data.pixel_size_A")
+        advice = (
+            "give a map that has one, or the band in Fourier px (lowpass_fpx); a registration takes data.pixel_size_A"
+        )
+        yield Fault(low_key[:2], "lengths in A need a pixel size, and the map has none", advice)
         return
     if not box_px or (in_A and not pixel_size_A):
         return

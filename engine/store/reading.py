@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -22,6 +24,9 @@ ADVICE = "delete it and run the project again, or bring it back from a copy"
 WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
 _DEEPEST = 8
 _MOST_OBJECTS = 100_000
+
+MOST_OPEN = 100
+"""Files that are held open at a time in a process; systems allow 256 to 1024."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,15 @@ class StoredItem:
 
 
 class _Held:
-    """An item that is read part by part. Its file is opened once in each process, and open as long as the object is there.
+    """An item that is read part by part. Its file stays open in each process as long as the object is there, or until
+    MOST_OPEN others were opened after it.
 
-    Workers are forked: a handle that they inherit is the caller's. Threads may share it, since h5py lets one in at a time. The
-    driver is another than that of `h5py.File(path)`, so that whoever holds this may open the file by itself beside it.
+    Workers are forked: what they inherit is the caller's, whose place in the file would move with theirs. Each process opens
+    the file itself, and HDF5 is handed the open file rather than its path, by which it would find the inherited one again.
+    Threads may share it, since h5py lets one in at a time.
     """
+
+    _open: ClassVar[deque[weakref.ref[_Held]]] = deque()
 
     def __init__(self, path: Path, item_path: str, key: str) -> None:
         self._path, self._item_path, self._key = path, item_path, key
@@ -72,13 +81,26 @@ class _Held:
             return np.asarray(self._opened()[where], dtype=np.float32)
 
     def _opened(self) -> Any:
-        if self._process != os.getpid():
-            readable(self._path)
-            file = h5py.File(self._path, "r", driver="stdio", locking=False)
+        item, process = self._item, self._process
+        if item is not None and process == os.getpid():
+            return item
+        readable(self._path)
+        raw = self._path.open("rb", buffering=0)
+        try:
+            file = h5py.File(raw, "r")
             if text_of(file.attrs["key"]) != self._key:
                 raise EngineError(f"{self._path}: was replaced while it was being read (start again)")
-            self._item, self._process = file[self._item_path], os.getpid()
-        return self._item
+            item = file[self._item_path]
+        except BaseException:
+            raw.close()
+            raise
+        weakref.finalize(item, raw.close)
+        self._item, self._process = item, os.getpid()
+        _Held._open.append(weakref.ref(self))
+        while len(_Held._open) > MOST_OPEN:
+            if oldest := _Held._open.popleft()():
+                oldest._item = None
+        return item
 
 
 class StoredParticles:

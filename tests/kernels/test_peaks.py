@@ -29,3 +29,12 @@ def test_peaks_outside_do_not_count_and_faces_are_no_reason_to_fail():
     np.testing.assert_array_equal(peaks(volume, inside, 2, 1), [[7, 0, 0]])
     inside[0] = False
     np.testing.assert_array_equal(peaks(volume, inside, 2, 1), [[4, 4, 4]])
+
+
+def test_a_flat_part_of_a_map_has_no_peak():
+    """As a map is outside a mask: nothing there is higher than around, nor lower."""
+    volume = np.zeros((16, 16, 16))
+    inside = np.ones(volume.shape, bool)
+    assert len(peaks(volume, inside, 2.0, 10)) == 0
+    volume[8, 8, 8:10] = 1
+    assert len(peaks(volume, inside, 2.0, 10)) == 1

@@ -4,8 +4,10 @@ import memory
 import numpy as np
 import pytest
 
+from engine.check import check
 from engine.data import Table, Volume
 from engine.faults import EngineError
+from engine.files import write_table
 from engine.geometry import euler, symmetry
 from engine.geometry.move import Move
 from engine.kernels import blobs
@@ -165,3 +167,66 @@ def test_a_mirror_image_keeps_the_box_centre():
     volume[1, 2, 4], volume[1, 2, 6] = 1, 2
     assert mirrored(volume)[1, 2].tolist() == [0, 0, 2, 0, 1, 0, 0, 0]
     np.testing.assert_array_equal(mirrored(volume[..., 1:])[1, 2], [0, 2, 0, 1, 0, 0, 0])
+
+
+def on_maps(average, true, **given):
+    given = {"t.tbl": placed(5, 0), "truth.tbl": placed(5, 0), **given}
+    given |= {"a.mrc": Volume(average.astype(np.float32), 10.0), "o.mrc": Volume(true, 10.0)}
+    values = {"data": {**VALUES["data"], "average": "a.mrc", "object": "o.mrc"}, "search": SEARCH}
+    return memory.run("comparison", values, given)["comparison"]["summary"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_tells_no_hand(seed):
+    noise = np.random.default_rng(seed).normal(size=(32, 32, 32))
+    assert on_maps(noise, chiral_map())["hand"].startswith("not told")
+
+
+def test_an_object_that_is_its_own_mirror_image_tells_no_hand():
+    ball = blobs.render(np.zeros((1, 3)), 4.0, 32)
+    assert on_maps(ball, ball)["hand"].startswith("not told")
+
+
+def test_a_noisy_average_still_tells_its_hand():
+    true = chiral_map()
+    noisy = true + true.std() * np.random.default_rng(0).normal(size=true.shape)
+    assert on_maps(noisy, true)["hand"] == "right"
+    assert on_maps(noisy, mirrored(true))["hand"].startswith("wrong")
+
+
+def test_a_map_that_holds_what_is_no_number_is_one_clear_error():
+    true = chiral_map()
+    broken = true.copy()
+    broken[3, 3, 3] = np.nan
+    with pytest.raises(EngineError, match="the average holds values that are no numbers"):
+        on_maps(broken, true)
+
+
+@pytest.mark.parametrize("column", ["x", "dx", "tdrot"])
+@pytest.mark.parametrize("values", [VALUES, BY_PLACE])
+def test_poses_that_are_no_numbers_are_one_clear_error(values, column):
+    truth = placed(5, 0)
+    table = truth.with_columns(**{column: np.where(np.arange(5) == 2, np.nan, truth[column])})
+    with pytest.raises(EngineError, match=r"data\.table: 1 rows hold values that are no numbers, first row 3"):
+        memory.run("comparison", values, {"t.tbl": table, "truth.tbl": truth})
+
+
+@pytest.mark.parametrize("name", ["table", "truth"])
+@pytest.mark.parametrize("values", [VALUES, BY_PLACE])
+def test_a_table_without_a_row_is_one_clear_error(values, name):
+    given = {"t.tbl": placed(5, 0), "truth.tbl": placed(5, 0)}
+    given["t.tbl" if name == "table" else "truth.tbl"] = placed(5, 0).where(np.zeros(5, bool))
+    with pytest.raises(EngineError, match=rf"data\.{name}: there is not one row"):
+        memory.run("comparison", values, given)
+
+
+def test_what_is_wrong_with_the_poses_stands_at_their_key(tmp_path):
+    truth = placed(5, 0)
+    write_table(truth, tmp_path / "truth.csv")
+    write_table(truth.with_columns(apix=0), tmp_path / "bare.csv")
+    write_table(truth.where(np.zeros(5, bool)), tmp_path / "empty.csv")
+    text = 'kind = "comparison"\nby = "place"\n[data]\ntruth = "truth.csv"\ntable = "{}.csv"\n'
+    for name in ("truth", "bare", "empty"):
+        (tmp_path / f"pr_{name}.toml").write_text(text.format(name))
+    told = {report.path.stem: [(fault.key, fault.line) for fault in report.faults] for report in check([tmp_path])}
+    assert told == {"pr_truth": [], "pr_bare": [(("data", "table"), 5)], "pr_empty": [(("data", "table"), 5)]}

@@ -54,13 +54,22 @@ def test_a_map_without_a_peak_there_is_one_clear_error():
         run(Volume(np.zeros((32, 32, 32), np.float32) - np.arange(32, dtype=np.float32), 10.0), lowpass_A=None)
 
 
+def test_a_map_with_values_that_are_no_numbers_is_one_clear_error():
+    volume = average()
+    volume.data[3, 3, 3] = np.nan
+    with pytest.raises(EngineError, match=r"models no\. 1: its map holds values that are no numbers"):
+        run(volume)
+
+
 def test_what_is_wrong_with_peaks_is_told_where_it_stands(tmp_path):
     write_volume(average(), tmp_path / "a.mrc")
     text = 'kind = "picking"\n[[tomograms]]\nmap = "a.mrc"\n[[models]]\nmodel = "peaks"\ndistance_A = 40\n'
     (tmp_path / "fine.toml").write_text(text)
     (tmp_path / "nowhere.toml").write_text(text.replace('map = "a.mrc"', "size_xyz_px = [9, 9, 9]\npixel_size_A = 1"))
     (tmp_path / "outside.toml").write_text(text + 'within = { shape = "sphere", radius_A = 900 }\n')
+    (tmp_path / "fine_detail.toml").write_text(text + "lowpass_A = 19\n")
     told = {report.path.name: [str(fault.what) for fault in report.faults] for report in check([tmp_path])}
     assert told["fine.toml"] == []
     assert told["nowhere.toml"] == ["peaks are looked for in the map of one tomogram"]
     assert len(told["outside.toml"]) == 1
+    assert told["fine_detail.toml"] == ["19 A is finer than a map of 10 A/px holds"]

@@ -59,6 +59,8 @@ def test_nearly_all_of_its_cost_is_told_before_anything_ran(folder):
     assert lacking == set()
     assert costs["pr_1"].particles == 900
     assert costs["pr_2"].particles == 7000
+    assert costs["pr_eo"].particles == 17500
+    assert costs["pr_eo_fine"].particles == 15000
     assert costs["pr_eo"].rotations > 2e7
     assert 4e11 < costs["crop_3"].disk_bytes < 6e11
     assert 1e9 < costs["pr_eo"].memory_bytes < 4e9
@@ -76,6 +78,10 @@ def test_the_numbers_of_the_workshop_stand_in_it(folder):
     assert re.findall(r"lowpass_fpx = (\d+)", text["pr_eo"]) == ["32"] * 3
     assert re.findall(r"lowpass_fpx = (\d+)", text["pr_eo_fine"]) == ["38"]
     assert re.findall(r"iterations = (\d)", text["pr_eo"]) == ["3"] * 3
+    rounds = {name: text[name].split("[[rounds]]", 1)[1].split("[compute]")[0].rstrip() for name in ("pr_1", "pr_a")}
+    assert rounds["pr_a"] == rounds["pr_1"]
     assert "radius_px = 87" in text["mask_eo"]
     assert "radius_px = 35" in text["mask_fsc"]
     assert "size_px = 192" in text["crop_3"]
+    turns = re.findall(r"(cone|azimuth) = \{ range_deg = 0 \}", text["register"])
+    assert (turns, "limits_xyz_px = [0, 0, 10]" in text["register"]) == (["cone", "azimuth"], True)

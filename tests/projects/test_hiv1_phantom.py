@@ -43,6 +43,12 @@ def test_the_map_has_the_right_hand_and_its_halves_promise_no_more_than_the_trut
     assert claimed_A > 0.9 * told["resolution at FSC 0.5 (A)"]
 
 
+def test_the_averages_are_moved_along_z_alone(folder):
+    for number in (1, 2):
+        told = engine.query(f"{folder}/register:summary:tomo={number}").value
+        assert (told["turned by (deg)"], told["shift x (px)"], told["shift y (px)"]) == (0, 0, 0)
+
+
 def test_the_mirror_image_of_the_unit_cell_is_told_to_have_the_wrong_hand(folder):
     text = (folder / "vlps.toml").read_text().replace("count = 2", "count = 1")
     (folder / "mirror.toml").write_text(text.replace("box_px = 28", "box_px = 28\nis_mirrored = true"))

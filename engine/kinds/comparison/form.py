@@ -9,6 +9,7 @@ from pydantic import Field
 
 from engine.faults import Fault
 from engine.kinds import masks, move_search, sense
+from engine.kinds.comparison import pairs
 from engine.kinds.form import Form, Look, OptionalVolumeReference, ProjectForm, TableReference
 from engine.kinds.mask_form import OptionalMask
 from engine.kinds.move_search import Search
@@ -54,8 +55,8 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if (data.average is None) != (data.object is None):
         given = "average" if data.average else "object"
         yield Fault(("data", given), "a map is compared with a map", "give both average and object, or neither")
-    if project.by == "place":
-        yield from _places(project, look)
+    for name in ("table", "truth"):
+        yield from _poses(name, getattr(data, name), project.by, look)
     if not (data.average and data.object):
         if project.search:
             yield Fault(("search",), "there is no map to lay onto another", "give data.average and data.object")
@@ -72,8 +73,12 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             yield from move_search.faults(project.search, box_px, pixel_size_A)
 
 
-def _places(project: Project, look: Look) -> Iterator[Fault]:
-    for name in ("table", "truth"):
-        table = look.table(getattr(project.data, name))
-        if table is not None and not (table["apix"] > 0).all():
-            yield Fault(("data", name), "places are compared in A, and rows lack a pixel size (column apix)", "fill it")
+def _poses(name: str, text: str, by: str, look: Look) -> Iterator[Fault]:
+    """Poses that cannot be compared."""
+    table = look.table(text)
+    if table is None:
+        return
+    if wrong := pairs.wrong_rows(table):
+        yield Fault(("data", name), wrong, "mend or remove these rows" if len(table) else "give a table of poses")
+    elif by == "place" and not (table["apix"] > 0).all():
+        yield Fault(("data", name), "places are compared in A, and rows lack a pixel size (column apix)", "fill it")

@@ -15,6 +15,9 @@ from engine.kernels.rotate import moved
 from engine.kinds.averaging import fsc_curve
 from engine.kinds.move_search import Search, found, likeness
 
+HAND_MARGIN = 0.1
+"""The hand is told where the better image explains more than the other by this part of what even the better one leaves."""
+
 
 @dataclass(frozen=True, eq=False)
 class Laid:
@@ -33,13 +36,20 @@ def laid(average: Volume, true: Volume, mask: np.ndarray, search: Search) -> Lai
     move, placed, cc = _onto(moving, fixed, mask, search, shells)
     _, _, mirrored_cc = _onto(moving, mirrored(fixed), mirrored(mask), search, shells)
     told = {
-        "hand": "right" if cc > mirrored_cc else "wrong: the average is nearer to the mirror image",
+        "hand": hand(cc, mirrored_cc),
         "cc with the object": cc,
         "cc with its mirror image": mirrored_cc,
         "average turned by (deg)": move.angle_deg,
         "average shifted by (px)": move.shift_px,
     }
     return Laid(move, Volume(placed, pixel_size_A), told)
+
+
+def hand(cc: float, mirrored_cc: float) -> str:
+    """What the likeness to the object and to its mirror image tells of the hand."""
+    if not abs(cc - mirrored_cc) > HAND_MARGIN * (1 - max(cc, mirrored_cc)):
+        return "not told: the average is as near to the object as to its mirror image"
+    return "right" if cc > mirrored_cc else "wrong: the average is nearer to the mirror image"
 
 
 def mirrored(volume: np.ndarray) -> np.ndarray:
@@ -55,11 +65,14 @@ def map_fsc(average: Volume, true: Volume, mask: np.ndarray) -> Curve:
 
 
 def comparable(average: Volume, true: Volume) -> None:
-    """An EngineError where the boxes differ."""
+    """An EngineError where the boxes differ, or a map holds what is no number."""
     if average.shape_zyx != true.shape_zyx:
         raise EngineError(
             f"the average has shape {average.shape_zyx}, the object {true.shape_zyx} (compare equal boxes)"
         )
+    for name, one in (("average", average), ("object", true)):
+        if not np.isfinite(one.data).all():
+            raise EngineError(f"the {name} holds values that are no numbers (mend or replace it)")
 
 
 def _onto(

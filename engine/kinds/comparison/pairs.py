@@ -21,6 +21,15 @@ class Pairs:
     apart_px: np.ndarray
 
 
+def wrong_rows(table: Table) -> str:
+    """What is wrong with poses that cannot be compared; empty when nothing is."""
+    if not len(table):
+        return "there is not one row"
+    numbers = np.column_stack([table.angles, table.shifts_xyz_px, table.positions_xyz_px])
+    lost = ~np.isfinite(numbers).all(axis=1)
+    return f"{lost.sum()} rows hold values that are no numbers, first row {lost.argmax() + 1}" if lost.any() else ""
+
+
 def by_tag(table: Table, truth: Table) -> Pairs:
     """Equal tags are one particle; its distance is that of the shifts in one box."""
     common, mine, true = np.intersect1d(table.tags, truth.tags, return_indices=True)

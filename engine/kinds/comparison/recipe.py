@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.data import Curve, Table, Volume
 from engine.devices import Work
+from engine.faults import EngineError
 from engine.geometry.move import NOWHERE, Move
 from engine.kinds import masks, sense
 from engine.kinds.comparison import maps, pairs
@@ -57,7 +58,7 @@ def unfold(project: Project) -> list[Step]:
         mask=project.mask,
         search=project.search,
     )
-    return [Step("comparison", compare, 4, settings, (*makes, "summary"), inputs, cost=cost)]
+    return [Step("comparison", compare, 5, settings, (*makes, "summary"), inputs, cost=cost)]
 
 
 def _twice(search: Search) -> Callable[[int, float], Share]:
@@ -85,6 +86,9 @@ def compare(settings: Compared, inputs: Mapping[str, Any], work: Work) -> Output
 
 def compared_poses(settings: Compared, table: Table, truth: Table) -> tuple[dict[str, Any], dict[str, Any]]:
     """The items of the poses, and what the summary tells of them."""
+    for name, one in (("table", table), ("truth", truth)):
+        if wrong := pairs.wrong_rows(one):
+            raise EngineError(f"data.{name}: {wrong} (compare tables of poses)")
     items: dict[str, Any] = {}
     told: dict[str, Any] = {"particles": len(table)}
     if settings.within_A is None:

@@ -53,6 +53,9 @@ def faults(project: Project, look: Look) -> Iterator[Fault]:
         box_px = facts.shape_zyx[-1] if facts else None
         yield from sense.same_box(facts, box_px, ("models", place), "peaks are looked for in a cube, its map has")
         pixel_size_A = seen.pixel_size_A or (facts.pixel_size_A if facts else None)
+        if model.lowpass_A and pixel_size_A and model.lowpass_A < 2 * pixel_size_A:
+            what = f"{model.lowpass_A:g} A is finer than a map of {pixel_size_A:g} A/px holds"
+            yield Fault(("models", place, "lowpass_A"), what, f"{2 * pixel_size_A:g} or more, or leave it out")
         yield from masks.faults(model.within, ("models", place, "within"), look, box_px, pixel_size_A)
 
 
@@ -63,6 +66,8 @@ def found(model: PeaksModel, number: int, place: Place, inputs: Mapping[str, Any
     if volume.shape_zyx != (box_px,) * 3:
         raise EngineError(f"its map has shape {volume.shape_zyx}, and peaks are looked for in a cube")
     density = np.asarray(volume.data, dtype=np.float32)
+    if not np.isfinite(density).all():
+        raise EngineError("its map holds values that are no numbers (mend or replace it)")
     if model.lowpass_A is not None:
         density = np.asarray(fourier.lowpass(density, min(box_px * pixel_size_A / model.lowpass_A, box_px / 2)))
     inside = masks.build(model.within, f"within_{number}", inputs, box_px, pixel_size_A) > 0.5
