@@ -3,7 +3,8 @@
 import memory
 
 from engine.data import ParticleFacts, VolumeFacts
-from engine.kinds import alignment, comparison
+from engine.kinds import alignment
+from engine.kinds.comparison import pairs
 
 PHANTOM = {
     "object": {"blobs": 40, "radius_px": 8},
@@ -34,7 +35,12 @@ def align(phantom, *rounds, work=None, data=None, **more):
 
 
 def errors(table, phantom):
-    return comparison.pose_errors(table, phantom["phantom:truth"], "C1")
+    return pose_errors(table, phantom["phantom:truth"])
+
+
+def pose_errors(table, truth, symmetry="C1"):
+    """Angle and shift errors of the particles of equal tags."""
+    return pairs.errors(table, truth, pairs.by_tag(table, truth), symmetry)
 
 
 class Told:

@@ -3,12 +3,12 @@
 import memory
 import numpy as np
 import pytest
+from aligned import pose_errors
 
 from engine.data import ParticleFacts
 from engine.devices import Work
 from engine.geometry import euler, symmetry
 from engine.kernels import bank
-from engine.kinds import comparison
 from engine.kinds.alignment import costs, everywhere, group, iterate, particle
 from engine.kinds.form import Round
 from engine.kinds.polish import Slope
@@ -56,7 +56,7 @@ def lost(table):
 def test_a_global_search_finds_poses_from_random_angles(chain, name, blobs, within_deg):
     given = chain if name == "C1" else phantom(name, blobs)
     found = align(given, {**GLOBAL, "symmetry": name}, lost(given["phantom:table"]))
-    errors = comparison.pose_errors(found, given["phantom:truth"], name)
+    errors = pose_errors(found, given["phantom:truth"], name)
     assert (errors["angle_deg"] < within_deg).mean() >= 0.95
     assert np.median(errors["shift_px"]) < 0.25
 

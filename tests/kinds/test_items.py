@@ -54,6 +54,20 @@ truth = "truth:truth"
 average = "pr_1:average"
 object = "truth:object"
 """,
+    "how_found": """\
+kind = "comparison"
+by = "place"
+[data]
+table = "vlps:truth"
+truth = "vlps:truth"
+average = "vlps:unit_cell"
+object = "vlps:unit_cell"
+[search]
+cone = { range_deg = 0 }
+azimuth = { range_deg = 0 }
+limits_xyz_px = [1, 1, 1]
+bandpass = { lowpass_fpx = 8 }
+""",
     "vlps": """\
 kind = "specimen"
 [tomograms]

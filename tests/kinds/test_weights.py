@@ -5,6 +5,7 @@ from pathlib import Path
 import memory
 import numpy as np
 import pytest
+from aligned import pose_errors
 
 import engine
 from engine.check import check
@@ -17,7 +18,6 @@ from engine.kernels import blobs, fsc, mask
 from engine.kernels.fourier import from_spectrum, spectrum
 from engine.kernels.wedge import Wedge, measured
 from engine.kernels.weight import half_weight
-from engine.kinds import comparison
 from engine.kinds.alignment import costs
 from engine.kinds.form import Round
 from engine.plan import plan
@@ -79,7 +79,7 @@ def test_particles_with_weights_of_their_own_are_found_again(given, settings):
     left_out = {name for name, value in settings.items() if value is None}
     values = {name: value for name, value in {**ROUND, **settings}.items() if name not in left_out}
     made = memory.run("alignment", {"data": DATA, "rounds": [values]}, given)["ite_0001"]
-    found = comparison.pose_errors(made["table"], given["p:truth"], "C1")
+    found = pose_errors(made["table"], given["p:truth"], "C1")
     assert np.median(found["angle_deg"]) < 2.0
     assert np.median(found["shift_px"]) < 0.2
 
@@ -89,7 +89,7 @@ def test_the_weights_make_the_score_true(given):
     plain = given["p:table"].with_columns(ftype=0)
     without = align({**given, "p:table": plain}, data={"weights": None})["ite_0001"]["table"]
     assert with_weights["cc"].mean() > 1.1 * without["cc"].mean()
-    errors = [comparison.pose_errors(table, given["p:truth"], "C1")["angle_deg"] for table in (with_weights, without)]
+    errors = [pose_errors(table, given["p:truth"], "C1")["angle_deg"] for table in (with_weights, without)]
     assert np.median(errors[0]) < np.median(errors[1])
 
 

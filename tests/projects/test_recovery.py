@@ -3,9 +3,11 @@
 import memory
 import numpy as np
 import pytest
+from aligned import pose_errors
 
 from engine.devices import Work
-from engine.kinds import comparison
+from engine.kernels.mask import inscribed_ball
+from engine.kinds.comparison.maps import map_fsc
 
 PROJECT = {
     "data": {"particles": "phantom:particles", "table": "phantom:table", "template": "phantom:template"},
@@ -37,8 +39,8 @@ def test_two_hundred_particles_are_recovered(snr, most_deg, most_px, search):
     given = memory.addresses("phantom", memory.run("phantom", {"boxes": {"count": 200, "snr": snr}})["phantom"])
     project = {**PROJECT, "rounds": [{**settings, "search": search} for settings in PROJECT["rounds"]]}
     made = memory.run("alignment", project, given, Work(workers=2))["ite_0003"]
-    errors = comparison.pose_errors(made["table"], given["phantom:truth"], "C1")
-    curve = comparison.map_fsc(made["refs/001/average"], given["phantom:object"], None, None)["fsc"]
+    errors = pose_errors(made["table"], given["phantom:truth"], "C1")
+    curve = map_fsc(made["refs/001/average"], given["phantom:object"], inscribed_ball(48))["fsc"]
     at_06_nyquist = np.interp(0.6 * 24, np.arange(25), curve)
     angle, shift = np.median(errors["angle_deg"]), np.median(errors["shift_px"])
     print(f"SNR {snr}, {search}: median {angle:.2f} deg, {shift:.3f} px, FSC at 0.6 Nyquist {at_06_nyquist:.2f}")

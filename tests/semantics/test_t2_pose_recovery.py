@@ -2,8 +2,7 @@
 
 import memory
 import pytest
-
-from engine.kinds import comparison
+from aligned import pose_errors
 
 PHANTOM = {
     "object": {"blobs": 40, "radius_px": 9},
@@ -30,8 +29,8 @@ def test_t2_known_poses_are_found_from_anywhere(search):
     assert (phantom["phantom:table"]["ymaxtilt"] == 60).all()
     limits = {"shifts": {"limits_xyz_px": [4, 4, 4]}, "bandpass": {"lowpass_fpx": 12}}
     made = memory.run("alignment", {"data": DATA, "rounds": [{**search, **limits}]}, phantom)["ite_0001"]
-    found = comparison.pose_errors(made["table"], phantom["phantom:truth"], "C1")
-    start = comparison.pose_errors(phantom["phantom:table"], phantom["phantom:truth"], "C1")
+    found = pose_errors(made["table"], phantom["phantom:truth"], "C1")
+    start = pose_errors(phantom["phantom:table"], phantom["phantom:truth"], "C1")
     assert start["angle_deg"].max() > 60
     assert found["angle_deg"].max() < 1.5
     assert found["shift_px"].max() < 0.3
