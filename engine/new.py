@@ -80,6 +80,11 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ("data", "average"): "pr_1:average",
         ("data", "object"): "phantom_1:object",
         ("mask",): {"shape": "sphere", "radius_A": 60},
+        ("search",): {
+            "azimuth": {"range_deg": 60, "step_deg": 5},
+            "limits_xyz_px": [1, 1, 4],
+            "bandpass": {"lowpass_A": 24},
+        },
     },
     "extraction": {
         ("data", "tomogram"): "tomograms/TS_01.mrc",
@@ -142,6 +147,9 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
         ],
     },
     "specimen": {},
+    "specimen": {
+        ("hexamer", "model"): {"file": "5l93.pdb", "chains": ["A"], "origin_xyz_A": [129.6, 129.6, 131]},
+    },
     "registration": {
         ("data", "map"): "pr_1:average",
         ("data", "onto"): {"shape": "membrane", "thickness_A": 60},
