@@ -146,7 +146,6 @@ _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
             {"by": "expression", "keep": "averaged == 1"},
         ],
     },
-    "specimen": {},
     "specimen": {
         ("hexamer", "model"): {"file": "5l93.pdb", "chains": ["A"], "origin_xyz_A": [129.6, 129.6, 131]},
     },
