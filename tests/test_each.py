@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import two_tomograms
+from two_tomograms import CHAIN, NUMBERS
 from typer.testing import CliRunner
 
 import engine
@@ -21,20 +23,8 @@ from engine.kernels import blobs
 from engine.plan import plan
 from engine.project import load
 
-NUMBERS = (1, 3)
-CHAIN = blobs.chiral_chain(8, 4.0, np.random.default_rng(0))
-
 FILES = {
-    "tomos": 'kind = "catalogue"\ntomograms = [{ number = 1, path = "TS_1.mrc" }, { number = 3, path = "TS_3.mrc" }]\n',
-    "crop": """kind = "extraction"
-each = "tomogram"
-[data]
-catalogue = "tomos:tomograms"
-table = "picks.csv"
-[box]
-size_px = 16
-""",
-    "mean": 'kind = "average"\neach = "tomogram"\n[data]\nparticles = "crop:particles"\ntable = "crop:table"\n',
+    **two_tomograms.FILES,
     "pr_1": """kind = "alignment"
 each = "tomogram"
 [data]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import two_tomograms
+from two_tomograms import CHAIN, NUMBERS
 
 import engine
 from engine.check import check
@@ -13,21 +15,10 @@ from engine.data import Table, Volume
 from engine.files import write_table, write_volume
 from engine.kernels import blobs
 
-NUMBERS = (1, 3)
 UP_PX = {1: 2.0, 3: -1.0}
-CHAIN = blobs.chiral_chain(8, 4.0, np.random.default_rng(0))
 
 FILES = {
-    "tomos": 'kind = "catalogue"\ntomograms = [{ number = 1, path = "TS_1.mrc" }, { number = 3, path = "TS_3.mrc" }]\n',
-    "crop": """kind = "extraction"
-each = "tomogram"
-[data]
-catalogue = "tomos:tomograms"
-table = "picks.csv"
-[box]
-size_px = 16
-""",
-    "mean": 'kind = "average"\neach = "tomogram"\n[data]\nparticles = "crop:particles"\ntable = "crop:table"\n',
+    **two_tomograms.FILES,
     "means": 'kind = "collection"\n[data]\nmaps = "mean:average:tomo=*"\n',
     "reg": """kind = "registration"
 each = "tomogram"
