@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.faults import Fault
+from engine.faults import Fault, Key
 from engine.kinds import masks, move_search, sense
 from engine.kinds.comparison import pairs
 from engine.kinds.form import Form, Look, OptionalVolumeReference, ProjectForm, TableReference
@@ -22,6 +22,11 @@ class Data(Form):
     truth: TableReference = Field(description="The true poses")
     average: OptionalVolumeReference = Field(default=None, description="A map to be judged")
     object: OptionalVolumeReference = Field(default=None, description="The true map")
+    template: OptionalVolumeReference = Field(
+        default=None,
+        description="The map that the alignments started from, in the box of the object or a larger one: its hand is told too, "
+        "since data can bring back the right hand from a wrong template. Wants search",
+    )
 
 
 class Project(ProjectForm):
@@ -55,6 +60,9 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if (data.average is None) != (data.object is None):
         given = "average" if data.average else "object"
         yield Fault(("data", given), "a map is compared with a map", "give both average and object, or neither")
+    if data.template and not (project.search and data.object):
+        advice = "give data.average, data.object and search"
+        yield Fault(("data", "template"), "its hand is told by laying it onto the object", advice)
     for name in ("table", "truth"):
         yield from _poses(name, getattr(data, name), project.by, look)
     if not (data.average and data.object):
@@ -65,8 +73,16 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if average and true:
         box_px = true.shape_zyx[-1]
         yield from sense.same_box(average, box_px, ("data", "average"), "the object has")
-        sources = [(("data", "object"), "the object", true.pixel_size_A)]
-        yield from sense.pixel_sizes([*sources, (("data", "average"), "the average", average.pixel_size_A)])
+        sources: list[tuple[Key, str, float | None]] = [
+            (("data", "object"), "the object", true.pixel_size_A),
+            (("data", "average"), "the average", average.pixel_size_A),
+        ]
+        if data.template and (template := look.volume(data.template)):
+            sources.append((("data", "template"), "the template", template.pixel_size_A))
+            if min(template.shape_zyx) < box_px:
+                what = f"its box of {min(template.shape_zyx)} px is smaller than the object's of {box_px} px"
+                yield Fault(("data", "template"), what, "give a map in the object's box or a larger one")
+        yield from sense.pixel_sizes(sources)
         pixel_size_A = true.pixel_size_A or average.pixel_size_A
         yield from masks.faults(project.mask, ("mask",), look, box_px, pixel_size_A)
         if project.search:

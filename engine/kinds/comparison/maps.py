@@ -45,11 +45,24 @@ def laid(average: Volume, true: Volume, mask: np.ndarray, search: Search) -> Lai
     return Laid(move, Volume(placed, pixel_size_A), told)
 
 
+def hand_of_template(template: Volume, true: Volume, mask: np.ndarray, search: Search) -> str:
+    """What tells the hand of a map of the object's box or a larger one, of which the middle is taken."""
+    usable(template, "template")
+    box_px = true.data.shape[-1]
+    if min(template.shape_zyx) < box_px:
+        raise EngineError(
+            f"the template has shape {template.shape_zyx}, the object {true.shape_zyx} "
+            "(give a box that is not smaller than the object's)"
+        )
+    middle = tuple(slice(n // 2 - box_px // 2, n // 2 - box_px // 2 + box_px) for n in template.shape_zyx)
+    return str(laid(Volume(template.data[middle], template.pixel_size_A), true, mask, search).told["hand"])
+
+
 def hand(cc: float, mirrored_cc: float) -> str:
     """What the likeness to the object and to its mirror image tells of the hand."""
     if not abs(cc - mirrored_cc) > HAND_MARGIN * (1 - max(cc, mirrored_cc)):
-        return "not told: the average is as near to the object as to its mirror image"
-    return "right" if cc > mirrored_cc else "wrong: the average is nearer to the mirror image"
+        return "not told: it is as near to the object as to its mirror image"
+    return "right" if cc > mirrored_cc else "wrong: it is nearer to the mirror image"
 
 
 def mirrored(volume: np.ndarray) -> np.ndarray:
@@ -70,9 +83,14 @@ def comparable(average: Volume, true: Volume) -> None:
         raise EngineError(
             f"the average has shape {average.shape_zyx}, the object {true.shape_zyx} (compare equal boxes)"
         )
-    for name, one in (("average", average), ("object", true)):
-        if not np.isfinite(one.data).all():
-            raise EngineError(f"the {name} holds values that are no numbers (mend or replace it)")
+    usable(average, "average")
+    usable(true, "object")
+
+
+def usable(volume: Volume, name: str) -> None:
+    """An EngineError where the map holds what is no number."""
+    if not np.isfinite(volume.data).all():
+        raise EngineError(f"the {name} holds values that are no numbers (mend or replace it)")
 
 
 def _onto(

@@ -48,10 +48,12 @@ def unfold(project: Project) -> list[Step]:
     makes = ["errors", *(("missed", "false") if by_place else ())]
     if data.average and data.object:
         inputs |= {"average": reads("volume", data.average), "object": reads("volume", data.object)}
+        inputs |= {"template": reads("volume", data.template)} if data.template else {}
         inputs |= masks.inputs({"mask": project.mask})
         makes += [*(("map",) if project.search else ()), "fsc"]
     if project.search:
-        cost = Cost(whole=_twice(project.search), box="object", searches=True)
+        searches = 4 if data.template else 2  # each map is laid onto the object and its mirror image
+        cost = Cost(whole=_times(searches, project.search), box="object", searches=True)
     settings = Compared(
         within_A=project.within_A if by_place else None,
         symmetry=project.symmetry,
@@ -61,13 +63,13 @@ def unfold(project: Project) -> list[Step]:
     return [Step("comparison", compare, 5, settings, (*makes, "summary"), inputs, cost=cost)]
 
 
-def _twice(search: Search) -> Callable[[int, float], Share]:
-    """The cost of finding the object, and its mirror image."""
+def _times(searches: int, search: Search) -> Callable[[int, float], Share]:
+    """The cost of so many searches."""
     once = share_of(search)
 
     def share(box_px: int, pixel_size_A: float) -> Share:
         of_one = once(box_px, pixel_size_A)
-        return replace(of_one, once_seconds=2 * of_one.once_seconds)
+        return replace(of_one, once_seconds=searches * of_one.once_seconds)
 
     return share
 
@@ -118,6 +120,8 @@ def compared_maps(settings: Compared, inputs: Mapping[str, Any]) -> tuple[Move, 
     else:
         laid = maps.laid(average, true, mask, settings.search)
         move, average, items, told = laid.move, laid.map, {"map": laid.map}, laid.told
+        if "template" in inputs:
+            told["hand of the template"] = maps.hand_of_template(inputs["template"], true, mask, settings.search)
     curve = maps.map_fsc(average, true, mask)
     return move, {**items, "fsc": curve}, {**told, **resolved(curve, box_px)}
 
