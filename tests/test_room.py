@@ -47,13 +47,17 @@ def test_a_disk_that_is_too_small_is_told_before_the_step(project: Path) -> None
 
 def test_memory_that_is_too_small_is_told_before_the_step(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "available_bytes", lambda: 100 << 20)
-    with pytest.raises(EngineError, match=r"needs about 0\.3 GB of memory with 2 workers, and 0\.1 GB are left \(give fewer"):
+    with pytest.raises(
+        EngineError, match=r"needs about 0\.3 GB of memory with 2 workers, and 0\.1 GB are left \(give fewer"
+    ):
         engine.run([project], workers=2)
     monkeypatch.setattr(room, "available_bytes", lambda: None)
     engine.run([project])
 
 
-def test_the_smallest_limit_of_machine_and_control_groups_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_smallest_limit_of_machine_and_control_groups_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 8000 kB\n")
     (tmp_path / "own").write_text("1:cpu:/x\n0::/slurm/job_7/step_0\n")
     for name in ("slurm", "slurm/job_7", "slurm/job_7/step_0"):
