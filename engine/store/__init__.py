@@ -34,7 +34,7 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
-from engine.store.writing import facts_of, image, plain, stream
+from engine.store.writing import facts_of, plain, write
 
 __all__ = [
     "LockHeld",
@@ -180,10 +180,7 @@ class Store:
             self._need_space(path, outputs)
             with aside(path) as handle:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
-                if any(isinstance(value, STREAMS) for value in outputs.values()):
-                    stream(handle, facts, outputs, seconds)
-                else:
-                    disk().write(handle, image(facts, outputs, seconds), 0)
+                write(handle, facts, outputs, seconds)
         except OSError as error:
             raise EngineError(
                 f"{path}: not written: {error.strerror or error} ({advice(error)}; earlier results are whole)"

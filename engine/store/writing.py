@@ -31,17 +31,8 @@ _BOX_CHUNK_BYTES = 4 << 20
 """Of boxes: buffers of more are mapped anew for every chunk, which took three times as long as the writing."""
 
 
-def image(facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> bytes:
-    """The bytes of a results file, built in memory, with their seal."""
-    with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20, libver=FORMAT) as file:
-        fill(file, facts, outputs, seconds)
-        file.flush()
-        extents, made = seal.extents_of(file), bytes(file.id.get_file_image())
-    return made + seal.seal(lambda offset, n_bytes: made[offset : offset + n_bytes], len(made), extents)
-
-
-def stream(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
-    """Writes a results file of which no more than a part is ever in memory, with its seal."""
+def write(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
+    """Writes a results file, of which no more than a part is ever in memory, and its seal."""
     sink = Sink(handle)
     try:
         with h5py.File(sink, "w", libver=FORMAT) as file:
@@ -80,16 +71,12 @@ def facts_of(
     return {**facts, **labels, **({"pixel_size_A": known[0]} if known else {})}
 
 
-def _nothing() -> None:
-    return None
-
-
 def fill(
     file: Any,
     facts: Mapping[str, Any],
     outputs: Outputs,
     seconds: float | Callable[[], float],
-    check: Callable[[], None] = _nothing,
+    check: Callable[[], None],
 ) -> None:
     """Facts and outputs into an open file; check() is called after each part of a stream."""
     _set(file, **facts)
