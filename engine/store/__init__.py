@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.faults import EngineError
 from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream
 from engine.store.atomic import advice, aside, make_folder, told
 from engine.store.disk import disk
-from engine.store.lock import LockHeld, lock, lock_holder, now
+from engine.store.lock import Lock, LockHeld, lock_holder, locked, now
 from engine.store.reading import (
     ADVICE,
     StoredItem,
@@ -45,6 +45,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._held: Lock | None = None
 
     def path(self, step_name: str) -> Path:
         """Where the step lies, whether it is there or not."""
@@ -140,7 +141,9 @@ class Store:
                     stream(handle, facts, outputs, seconds)
                 else:
                     disk().write(handle, image(facts, outputs, seconds), 0)
+                self._check_lock()
         except OSError as error:
+            self._check_lock()  # whoever took the lock swept what was being written
             raise EngineError(
                 f"{path}: not written: {error.strerror or error} ({advice(error)}; earlier results are whole)"
             ) from error
@@ -158,6 +161,7 @@ class Store:
     def sweep(self) -> list[str]:
         """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock."""
         leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
+        self._check_lock()  # after the look: what it found is of nobody who holds the lock later
         for path in leftovers:
             with told(f"remove the half-written {path}"):
                 disk().remove(path)
@@ -165,6 +169,7 @@ class Store:
 
     def append_event(self, event: Mapping[str, Any]) -> None:
         """Adds a line to events.jsonl, with the time when the event has none; a torn line before it is closed first."""
+        self._check_lock()
         make_folder(self.folder)
         line = json.dumps({"time": now(), **event}, default=plain, ensure_ascii=False)
         path = self.folder / "events.jsonl"
@@ -194,10 +199,23 @@ class Store:
                     found.append(event)
         return found
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free."""
-        return lock(self.folder)
+    @contextmanager
+    def lock(self, waiting: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+        """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free.
+
+        waiting is called every second, with one line to tell, where it takes long to find out whether the holder is dead.
+        What sleeps through that in its turn has lost the lock: `write`, `append_event` and `sweep` are then a LockHeld.
+        """
+        with locked(self.folder, waiting) as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def _check_lock(self) -> None:
+        if self._held:
+            self._held.check()
 
     def lock_holder(self) -> dict[str, Any] | None:
-        """host, pid, started and alive of the last run that did not end by itself; None when the last one did."""
+        """host, pid, started, alive and silent_s of the last run that did not end by itself; None when the last one did."""
         return lock_holder(self.folder)
