@@ -43,13 +43,14 @@ class LockHeld(EngineError):
 class Lock:
     """What the holder has: the file of its number, which says who it is."""
 
-    def __init__(self, path: Path, handle: int) -> None:
+    def __init__(self, path: Path) -> None:
+        """Creates the file; FileExistsError where another was quicker."""
         self.path = path
-        self._handle = handle
         self._pid = os.getpid()
         self._line = json.dumps({**this_process(), "started": now()}).encode() + b"\n"
         self._is_over = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="lock", daemon=True)
+        self._handle = disk().create(path)
 
     def check(self) -> None:
         """A LockHeld when another process has taken the lock since; asked before whatever others will see."""
@@ -168,7 +169,7 @@ def _taken(place: Path, waiting: Callable[[str], None]) -> Lock:
 
 def _created(path: Path) -> Lock | None:
     """The lock of a new number that is the highest; None when it had been held and removed, and there are higher ones."""
-    held = Lock(path, disk().create(path))
+    held = Lock(path)
     try:
         held.start()
         numbers = _numbers(path.parent)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 
 def this_process() -> dict[str, Any]:
     """host, boot, pid_namespace, pid and process_start (in clock ticks after boot); empty where not on Linux."""
-    pid = os.getpid()
-    return {"host": socket.gethostname(), **_view(), "pid": pid, "process_start": _state_and_start(pid)[1]}
+    mine = _stat(os.getpid())
+    return {
+        "host": socket.gethostname(),
+        **_view(),
+        "pid": os.getpid(),
+        "process_start": mine.start if mine else 0,
+    }
 
 
 def lives(other: Mapping[str, Any]) -> bool | None:
@@ -24,10 +30,13 @@ def lives(other: Mapping[str, Any]) -> bool | None:
     is_near = all(value and other.get(name) == value for name, value in view.items())
     if not is_near or not other.get("process_start"):
         return None
-    state, start = _state_and_start(other["pid"])
-    if not state:
+    found = _stat(other["pid"])
+    if not found:
         return None if _exists(other["pid"]) else False
-    return state not in "ZX" and start == other.get("process_start")
+    if found.start != other["process_start"]:
+        return False
+    is_ending = found.state in "ZX"  # its first thread has; others may still be within the system
+    return None if is_ending and found.n_threads > 1 else not is_ending
 
 
 def _view() -> dict[str, str]:
@@ -39,13 +48,21 @@ def _view() -> dict[str, str]:
         return {"boot": "", "pid_namespace": ""}
 
 
-def _state_and_start(pid: int) -> tuple[str, int]:
-    """State (Z: dead, and not yet asked for by its parent) and start of a process; empty and 0 where it is not shown."""
+@dataclass(frozen=True)
+class _Stat:
+    """state is Z for a process that is dead, and that its parent has not yet asked for; start is in clock ticks after boot."""
+
+    state: str
+    n_threads: int
+    start: int
+
+
+def _stat(pid: int) -> _Stat | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
-        return "", 0
-    return fields[0], int(fields[19])
+        return None
+    return _Stat(fields[0], int(fields[17]), int(fields[19]))
 
 
 def _exists(pid: int) -> bool:

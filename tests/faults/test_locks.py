@@ -133,7 +133,7 @@ def test_a_dead_process_is_seen_at_once(store: Store) -> None:
     assert gone.wait() == 0
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
-    start = process._state_and_start(zombie.pid)[1]
+    start = process._stat(zombie.pid).start  # type: ignore[union-attr]
     dead = {
         "gone": {"pid": gone.pid},
         "a zombie": {"pid": zombie.pid, "process_start": start},
@@ -146,6 +146,25 @@ def test_a_dead_process_is_seen_at_once(store: Store) -> None:
         with store.lock():
             assert names(store) == [f"{10 * number + 1:08}"], why
     zombie.wait()
+
+
+HALF_DEAD = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@seen_from_here
+def test_a_process_is_dead_when_its_last_thread_is() -> None:
+    with subprocess.Popen([sys.executable, "-c", HALF_DEAD], stdout=subprocess.PIPE) as half:
+        wait_for(lambda: process._stat(half.pid).state == "Z")  # type: ignore[union-attr]
+        facts = {**HERE, "pid": half.pid, "process_start": process._stat(half.pid).start}  # type: ignore[union-attr]
+        assert process.lives(facts) is None
+        half.kill()
+        os.waitid(os.P_PID, half.pid, os.WEXITED | os.WNOWAIT)
+        assert process.lives(facts) is False
 
 
 @pytest.mark.usefixtures("impatient")
@@ -189,6 +208,24 @@ def test_a_process_that_cannot_be_looked_at_lives_while_it_beats(store: Store, h
     assert names(store) == [path.name]
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_holder_that_has_just_written_who_it_is_has_all_the_time_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge(store, b"")
+    n_looks, sleep = [0], time.sleep
+
+    def slept(seconds: float) -> None:
+        n_looks[0] += 1
+        sleep(seconds)
+        if n_looks[0] == 20:
+            forge(store, ELSEWHERE)
+
+    monkeypatch.setattr(lock.time, "sleep", slept)
+    with store.lock():
+        assert n_looks[0] == 20 + lock.LOOKS
+
+
 def test_what_is_told_of_a_process_elsewhere_goes_by_its_last_beat(store: Store) -> None:
     path = forge(store, ELSEWHERE)
     holder = store.lock_holder()
@@ -206,7 +243,7 @@ def test_a_process_of_another_user_may_be_hidden(monkeypatch: pytest.MonkeyPatch
     def refuse(pid: int, number: int) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(process, "_state_and_start", lambda pid: ("", 0))
+    monkeypatch.setattr(process, "_stat", lambda pid: None)
     monkeypatch.setattr(process.os, "kill", refuse)
     assert process.lives(HERE) is None
     monkeypatch.undo()
