@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from engine.faults import EngineError
@@ -34,6 +35,8 @@ BEAT_S = 5.0
 LOOK_S, LOOKS = 1.0, 30
 _RELEASED = b"released\n"
 _MOST_BYTES = 4096
+_held_here: set[bytes] = set()
+"""What the locks say that this process holds; a disk that fails may keep others from which it let go."""
 
 
 class LockHeld(EngineError):
@@ -47,10 +50,11 @@ class Lock:
         """Creates the file; FileExistsError where another was quicker."""
         self.path = path
         self._pid = os.getpid()
-        self._line = json.dumps({**this_process(), "started": now()}).encode() + b"\n"
+        self._line = json.dumps({**this_process(), "started": now(), "token": token_hex(4)}).encode() + b"\n"
         self._is_over = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="lock", daemon=True)
         self._handle = disk().create(path)
+        _held_here.add(self._line)
 
     def check(self) -> None:
         """A LockHeld when another process has taken the lock since; asked before whatever others will see."""
@@ -74,6 +78,7 @@ class Lock:
         """Leaves the lock to whoever wants it; a forked worker leaves it alone. Nothing is raised: the run's error counts."""
         if os.getpid() != self._pid:
             return
+        _held_here.discard(self._line)
         self._is_over.set()
         if self._heart.ident:
             self._heart.join()
@@ -112,6 +117,12 @@ class _Seen:
         is_told = isinstance(holder, dict) and {"host", "started"} <= set(holder)
         return holder if is_told and isinstance(holder.get("pid"), int) and holder["pid"] > 0 else {}
 
+    @property
+    def is_alive(self) -> bool | None:
+        """Whether the holder lives and holds it; None where that cannot be seen from here."""
+        alive = lives(self.holder)
+        return self.line in _held_here if alive and self.holder["pid"] == os.getpid() else alive
+
 
 @contextmanager
 def locked(folder: Path, waiting: Callable[[str], None] = lambda text: None) -> Iterator[Lock]:
@@ -140,7 +151,7 @@ def lock_holder(folder: Path) -> dict[str, Any] | None:
     if not newest or seen.is_over or not seen.holder:
         return None
     silent_s = max(0.0, time.time() - seen.touched_ns / 1e9)
-    alive = lives(seen.holder)
+    alive = seen.is_alive
     return {**seen.holder, "alive": silent_s < LOOK_S * LOOKS if alive is None else alive, "silent_s": silent_s}
 
 
@@ -188,7 +199,7 @@ def _await_end(path: Path, waiting: Callable[[str], None]) -> None:
     """Comes back once the holder is known to be dead or has let go; a LockHeld when it lives."""
     seen, n_still = _look(path), 0
     while not seen.is_over:
-        alive = lives(seen.holder)
+        alive = seen.is_alive
         if alive:
             raise LockHeld(_held_text(path, seen))
         if alive is False or n_still == LOOKS:

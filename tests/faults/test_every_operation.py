@@ -17,7 +17,7 @@ from faults.disks import Counting, Cut, Failing, PowerCut, Recording
 import engine
 from engine.faults import EngineError
 from engine.run import StepStored
-from engine.store import Store
+from engine.store import Store, lock
 from engine.store.disk import using
 
 IS_LONG = os.environ.get("ENGINE_FAULTS") == "long"
@@ -25,6 +25,12 @@ EVERY = 1 if IS_LONG else 13
 """Of the operations, how many are left out between two that are tried."""
 
 VOLATILE = ("started", "seconds", "devices")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of which too little is left to tell whose it is, is not watched for long."""
+    monkeypatch.setattr(lock, "LOOK_S", 0.001)
 
 
 def stored(folder: Path) -> dict[str, object]:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import toy
 
+from engine.cli.progress import Lines
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.interrupt import Interrupt
@@ -309,12 +310,34 @@ def test_a_lock_on_a_full_disk_is_refused_and_leaves_nothing_to_wait_for(store: 
         pass
 
 
+class Broken(Full):
+    """A disk that changes nothing any more."""
+
+    def remove(self, path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
 @pytest.mark.usefixtures("no_waiting")
-def test_a_lock_is_released_on_a_full_disk(store: Store) -> None:
-    with using(Disk()), store.lock(), using(Full()):
+@seen_from_here
+def test_a_process_does_not_wait_for_a_lock_that_it_could_not_release(store: Store) -> None:
+    with store.lock():
         held = store._held
         assert held is not None
-        held.release()
+        with using(Broken()):
+            held.release()
+    assert names(store) == ["00000001"]
+    assert store.lock_holder()["alive"] is False  # type: ignore[index]
+    with store.lock():
+        assert names(store) == ["00000002"]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_lock_is_released_on_a_full_disk(store: Store) -> None:
+    with store.lock():
+        held = store._held
+        assert held is not None
+        with using(Full()):
+            held.release()
     assert store.lock_holder() is None
     with store.lock():
         pass
@@ -371,7 +394,11 @@ def test_ctrl_c_ends_the_waiting(
     assert names(Store(project.store_folder)) == ["00000001"]
     run([project.path], listen=events.append)
     assert [type(event) for event in events[1:3]] == [LockWaited, ProjectStarted]
-    assert events[1].text.startswith(f"{project.store_folder}: process 4711 on other has been running")
+    Lines({})(events[1])
+    who = "process 4711 on other has been running this project since 2026-01-02"
+    assert capsys.readouterr().err == (
+        f"{project.store_folder}: {who}, and may be dead: waiting 0 s for a sign of life\n"
+    )
 
 
 def test_a_holder_that_was_overtaken_commits_nothing(store: Store) -> None:
@@ -446,7 +473,7 @@ def test_a_number_that_was_removed_is_not_taken_by_who_saw_it_last_long_ago(
     look, stale = lock._numbers, [[3]]  # 3 was gone when 7 was taken
     with monkeypatch.context() as patch:
         patch.setattr(lock, "_numbers", lambda place: stale.pop() if stale else look(place))
-        patch.setattr(lock, "lives", lambda holder: True)
+        patch.setattr(lock, "lives", lambda holder: True if holder else None)
         with pytest.raises(LockHeld, match="process 4711 on other"), store.lock():
             pass
     assert lock._look(store.folder / ".lock" / "00000004").is_over
