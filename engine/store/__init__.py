@@ -147,6 +147,7 @@ class Store:
         free = next(
             place for n in range(1, 10_000) if not os.path.lexists(place := path.with_name(f"{path.name}.damaged_{n}"))
         )
+        self._check_lock()
         with told(f"set {path} aside"):
             disk().rename(path, free)
             disk().sync_folder(path.parent)
@@ -248,7 +249,8 @@ class Store:
         """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free.
 
         waiting is called every second, with one line to tell, where it takes long to find out whether the holder is dead.
-        What sleeps through that in its turn has lost the lock: `write`, `append_event` and `sweep` are then a LockHeld.
+        What sleeps through that in its turn has lost the lock: whatever changes the results is then a LockHeld. Its last
+        commit comes before the `sweep` of the next holder or never, so that sweep comes first.
         """
         with locked(self.folder, waiting) as self._held:
             try:

@@ -112,10 +112,10 @@ class _Seen:
         """Who wrote it; empty when that cannot be read."""
         try:
             holder = json.loads(self.line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         is_told = isinstance(holder, dict) and {"host", "started"} <= set(holder)
-        return holder if is_told and isinstance(holder.get("pid"), int) and holder["pid"] > 0 else {}
+        return holder if is_told and isinstance(pid := holder.get("pid"), int) and 0 < pid < 2**31 else {}
 
     @property
     def is_alive(self) -> bool | None:

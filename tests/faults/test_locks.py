@@ -181,6 +181,9 @@ def test_a_process_is_dead_when_its_last_thread_is() -> None:
         b"\xff\x00",
         b"[]\n",
         b'{"host": "other", "pid": "../1", "started": ""}\n',
+        b'{"host": "other", "pid": -1, "started": ""}\n',
+        b'{"host": "other", "pid": 99999999999999999999, "started": ""}\n',
+        b"[" * 5000,
     ],
     ids=lambda holder: str(holder)[:40],
 )
@@ -410,7 +413,12 @@ def test_a_holder_that_was_overtaken_commits_nothing(store: Store) -> None:
         whole = (store.folder / "ite_0001.h5").read_bytes()
         halfway = store.folder / ".ite_0002.h5.1-ab.tmp"
         halfway.touch()
-        for work in (write, Store.sweep, lambda store: store.append_event({"event": "Late"})):
+        for work in (
+            write,
+            Store.sweep,
+            lambda store: store.append_event({"event": "Late"}),
+            lambda store: store.set_aside("ite_0001"),
+        ):
             with pytest.raises(LockHeld, match=told):
                 work(store)
     assert (store.folder / "ite_0001.h5").read_bytes() == whole
