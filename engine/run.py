@@ -38,6 +38,14 @@ class ProjectStarted:
 
 
 @dataclass(frozen=True)
+class LockWaited:
+    """Another run may be going on, or be dead: text says who, and how long it takes at most to find out."""
+
+    project: str
+    text: str
+
+
+@dataclass(frozen=True)
 class StepKept:
     """The step is there already, under the key that is asked for."""
 
@@ -103,7 +111,18 @@ class Noted:
     text: str
 
 
-Event = Noted | ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked | Compiling
+Event = (
+    Noted
+    | LockWaited
+    | ProjectStarted
+    | StepKept
+    | StepStarted
+    | ChunkDone
+    | StepStored
+    | ProjectDone
+    | StopAsked
+    | Compiling
+)
 
 
 @dataclass(frozen=True)
@@ -198,11 +217,19 @@ class _Run:
         self.gpus = chosen_gpus(compute.gpus if gpus is None else gpus)
         self.chunk = compute.chunk
         self._last_chunk_s = 0.0
+        self._is_waiting = False
 
     def whole(self) -> Outcome:
         """Under the lock: sweep, plan, and do what is missing."""
-        with self.store.lock():
+        with self.store.lock(self._wait):
             return self._steps()
+
+    def _wait(self, text: str) -> None:
+        """Tells once what the lock waits for. Ctrl-C ends the waiting."""
+        self.interrupt.check()
+        if not self._is_waiting:
+            self.listen(LockWaited(self.project.name, text))
+        self._is_waiting = True
 
     def _steps(self) -> Outcome:
         start = time.monotonic()

@@ -17,12 +17,17 @@ from engine.store import Store
 
 @dataclass(frozen=True)
 class Holder:
-    """Who runs the project; is_alive is False for a process that died without a word."""
+    """Who runs the project; is_alive is False for a process that died without a word.
+
+    silent_s: seconds since its last sign of life, by the clocks of both machines. That alone says whether a process of
+    another machine is alive.
+    """
 
     host: str
     pid: int
     since: str
     is_alive: bool
+    silent_s: float
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def _planned(project: Project) -> tuple[list[PlannedStep], str]:
 def _holder(found: Mapping[str, Any] | None) -> Holder | None:
     if not found:
         return None
-    return Holder(str(found["host"]), int(found["pid"]), str(found["started"]), bool(found["alive"]))
+    return Holder(str(found["host"]), found["pid"], str(found["started"]), found["alive"], found["silent_s"])
 
 
 def _label(step: Step, name: str) -> int | None:

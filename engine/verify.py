@@ -53,6 +53,7 @@ def verify(paths: Iterable[str | Path], *, mend: bool = False) -> Iterator[Verif
         store = Store(project.store_folder)
         if mend:
             with store.lock():
+                store.sweep()
                 yield _verified(project, store, mend)
         else:
             yield _verified(project, store, mend)

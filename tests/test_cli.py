@@ -200,7 +200,9 @@ def test_a_held_lock_has_its_own_exit_code(folder: Path) -> None:
     with Store(folder / "truth").lock():
         result = engine("run", "truth.toml")
     assert result.exit_code == 5
-    assert result.stderr.startswith("error: ")
+    assert re.fullmatch(
+        rf"error: .*truth: process {os.getpid()} on .* \(wait for it, or stop that process\)\n", result.stderr
+    )
 
 
 @pytest.mark.parametrize(

@@ -135,14 +135,14 @@ def test_stale_steps_stop_the_run_before_anything_is_touched(
     project: toy.ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run([project.path])
-    before = {path: path.read_bytes() for path in project.store_folder.iterdir()}
+    before = {path: path.read_bytes() for path in project.store_folder.rglob("*") if path.is_file()}
     edited = dataclasses.replace(project, steps=toy.steps((5.0, 5.0, 4.0)))
     toy.use(monkeypatch, edited)
     with pytest.raises(EngineError) as caught:
         run([project.path])
     assert "pr_1: ite_0003: cone.step_deg: 5.0 → 4.0" in str(caught.value)
     assert f"engine run {project.path} --redo stale" in str(caught.value)
-    assert {path: path.read_bytes() for path in project.store_folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in project.store_folder.rglob("*") if path.is_file()} == before
     (outcome,) = run([project.path], redo=["stale"])
     assert outcome.stored == ("ite_0003",)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,21 @@ def test_a_running_project_shows_step_speed_and_time_left(
     assert 1 < now.now.per_second < 50
     assert now.now.eta_s == pytest.approx(3 / now.now.per_second)
     assert now.now.run_eta_s == pytest.approx(11 / now.now.per_second)
+
+
+def test_the_line_of_a_running_project_tells_who_runs_it(project: toy.ToyProject) -> None:
+    from engine.cli.values import status_line
+
+    with Store(project.store_folder).lock():
+        now = status(project)
+        assert now.is_running
+        text = rf"running on \S+, process {os.getpid()} since 20\S+, last sign of life \d\.\d s ago$"
+        assert re.search(text, status_line(now))
+        assert now.holder is not None
+        dead = dataclasses.replace(now.holder, is_alive=False, silent_s=7200.0)
+    assert not status(project).is_running
+    text = rf"stopped without a word \(\S+, process {os.getpid()} since 20\S+, last sign of life 2 h 0 min ago\)$"
+    assert re.search(text, status_line(dataclasses.replace(now, holder=dead)))
 
 
 def test_a_plan_that_cannot_be_made_is_a_problem_not_a_failure(project: toy.ToyProject) -> None:

@@ -16,6 +16,7 @@ from engine.run import (
     ChunkDone,
     Compiling,
     Event,
+    LockWaited,
     Noted,
     ProjectDone,
     ProjectStarted,
@@ -59,6 +60,8 @@ class Lines:
             show.complain(STOPPING)
         elif isinstance(event, Compiling):
             show.complain(show.COMPILING)
+        elif isinstance(event, LockWaited):
+            show.complain(event.text)
         elif (text := _line(event)) and self.clock() - self.last_s >= LINE_EVERY_S:
             self.last_s = self.clock()
             show.say(text)
@@ -161,6 +164,8 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     progress.console.print(STOPPING)
                 case Compiling():
                     progress.console.print(show.COMPILING)
+                case LockWaited():
+                    progress.console.print(show.clean(event.text), markup=False)
                 case _:
                     pass
 

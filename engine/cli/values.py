@@ -211,8 +211,10 @@ def status_line(status: Status) -> str:
     if status.resolution_A is not None:
         parts.append(f"FSC 0.143 at {status.resolution_A:.1f} A")
     if status.holder:
-        held = f"{status.holder.host}, process {status.holder.pid}"
-        parts.append(f"running on {held}" if status.holder.is_alive else f"stopped without a word ({held})")
+        holder = status.holder
+        held = f"{holder.host}, process {holder.pid} since {holder.since}"
+        sign = f"last sign of life {show.duration(holder.silent_s)} ago"
+        parts.append(f"running on {held}, {sign}" if holder.is_alive else f"stopped without a word ({held}, {sign})")
     if now := status.now:
         speed = f", {now.per_second:.3g}/s" if now.per_second else ""
         left = f", {show.duration(now.run_eta_s)} left" if now.run_eta_s is not None else ""

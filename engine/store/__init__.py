@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.faults import EngineError
 from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
-from engine.store.lock import LockHeld, lock, lock_holder, now
+from engine.store.lock import Lock, LockHeld, lock_holder, locked, now
 from engine.store.reading import (
     ADVICE,
     StoredItem,
@@ -56,6 +56,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._held: Lock | None = None
 
     def path(self, step_name: str) -> Path:
         """Where the step lies, whether it is there or not."""
@@ -146,6 +147,7 @@ class Store:
         free = next(
             place for n in range(1, 10_000) if not os.path.lexists(place := path.with_name(f"{path.name}.damaged_{n}"))
         )
+        self._check_lock()
         with told(f"set {path} aside"):
             disk().rename(path, free)
             disk().sync_folder(path.parent)
@@ -181,7 +183,9 @@ class Store:
             with aside(path) as handle:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
                 write(handle, facts, outputs, seconds)
+                self._check_lock()
         except OSError as error:
+            self._check_lock()  # whoever took the lock swept what was being written
             raise EngineError(
                 f"{path}: not written: {error.strerror or error} ({advice(error)}; earlier results are whole)"
             ) from error
@@ -199,6 +203,7 @@ class Store:
     def sweep(self) -> list[str]:
         """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock."""
         leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
+        self._check_lock()  # after the look: what it found is of nobody who holds the lock later
         for path in leftovers:
             with told(f"remove the half-written {path}"):
                 disk().remove(path)
@@ -206,6 +211,7 @@ class Store:
 
     def append_event(self, event: Mapping[str, Any]) -> None:
         """Adds a line to events.jsonl, with the time when the event has none; a torn line before it is closed first."""
+        self._check_lock()
         make_folder(self.folder)
         line = json.dumps({"time": now(), **event}, default=plain, ensure_ascii=False)
         path = self.folder / "events.jsonl"
@@ -235,10 +241,24 @@ class Store:
                     found.append(event)
         return found
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free."""
-        return lock(self.folder)
+    @contextmanager
+    def lock(self, waiting: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+        """Inside, this process alone writes here; a LockHeld names the other holder. A dead holder's lock is free.
+
+        waiting is called every second, with one line to tell, where it takes long to find out whether the holder is dead.
+        What sleeps through that in its turn has lost the lock: whatever changes the results is then a LockHeld. Its last
+        commit comes before the `sweep` of the next holder or never, so that sweep comes first.
+        """
+        with locked(self.folder, waiting) as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def _check_lock(self) -> None:
+        if self._held:
+            self._held.check()
 
     def lock_holder(self) -> dict[str, Any] | None:
-        """host, pid, started and alive of the last run that did not end by itself; None when the last one did."""
+        """host, pid, started, alive and silent_s of the last run that did not end by itself; None when the last one did."""
         return lock_holder(self.folder)

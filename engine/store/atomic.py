@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from engine.faults import EngineError
 from engine.store.disk import disk
@@ -56,7 +57,8 @@ def free_bytes(folder: Path) -> int:
 @contextmanager
 def aside(path: Path) -> Iterator[int]:
     """The handle of a new file beside the path: after the block it is flushed and takes that name, after an error it goes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A process of another machine may have the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
     handle = disk().create(temporary)
     try:
         try:

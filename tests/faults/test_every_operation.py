@@ -17,12 +17,18 @@ from faults.results import stored
 import engine
 from engine.faults import EngineError
 from engine.run import StepStored
-from engine.store import Store
+from engine.store import Store, lock
 from engine.store.disk import using
 
 IS_LONG = os.environ.get("ENGINE_FAULTS") == "long"
 EVERY = 1 if IS_LONG else 13
 """Of the operations, how many are left out between two that are tried."""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of which too little is left to tell whose it is, is not watched for long."""
+    monkeypatch.setattr(lock, "LOOK_S", 0.001)
 
 
 @pytest.fixture(scope="module")
