@@ -1,4 +1,4 @@
-"""Every layout that was ever written stays readable: one small archive of each, written by the version that had it."""
+"""Every layout that was ever released stays readable: one small archive of each, written by the version that had it."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from engine.store import Store
 LAYOUTS = Path(__file__).parent / "layouts"
 
 
-def test_layout_1_reads_as_it_was_written():
-    store = Store(LAYOUTS / "layout_1")
+def test_layout_2_reads_as_it_was_written():
+    store = Store(LAYOUTS / "layout_2")
     facts = store.facts("half_even/ite_0003")
-    assert (facts.layout, facts.kind, facts.labels) == (1, "alignment", {"ite": 3, "round": 2, "half": "even"})
+    assert (facts.layout, facts.kind, facts.labels) == (2, "alignment", {"ite": 3, "round": 2, "half": "even"})
     table = store.read("half_even/ite_0003", "table")
     assert isinstance(table, Table)
     assert table.tags.tolist() == [2, 4, 6]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
 from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream
-from engine.store.atomic import advice, aside, make_folder, told, write_bytes
+from engine.store.atomic import advice, aside, make_folder, told
+from engine.store.disk import disk
 from engine.store.lock import LockHeld, lock, lock_holder, now
 from engine.store.reading import (
     ADVICE,
@@ -33,9 +32,12 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
-from engine.store.writing import FORMAT, facts_of, fill, image, plain
+from engine.store.writing import facts_of, image, plain, stream
 
 __all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredSpectra", "StoredStep", "StoredTomogram"]
+
+STREAMS = Stream | SpectraStream | VolumeStream
+"""What is written part by part, and is never whole in memory."""
 
 
 class Store:
@@ -132,13 +134,12 @@ class Store:
         try:
             make_folder(path.parent)
             self._need_space(path, outputs)
-            with aside(path) as temporary:
+            with aside(path) as handle:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
-                if any(isinstance(value, Stream | SpectraStream | VolumeStream) for value in outputs.values()):
-                    with h5py.File(temporary, "w", libver=FORMAT, locking=False) as file:
-                        fill(file, facts, outputs, seconds)
+                if any(isinstance(value, STREAMS) for value in outputs.values()):
+                    stream(handle, facts, outputs, seconds)
                 else:
-                    write_bytes(temporary, image(facts, outputs, seconds))
+                    disk().write(handle, image(facts, outputs, seconds), 0)
         except OSError as error:
             raise EngineError(
                 f"{path}: not written: {error.strerror or error} ({advice(error)}; earlier results are whole)"
@@ -146,11 +147,9 @@ class Store:
         return path
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
-        """HDF5 that writes to a full disk can end the process, so streams look first."""
-        needed = sum(
-            value.n_bytes for value in outputs.values() if isinstance(value, Stream | SpectraStream | VolumeStream)
-        )
-        free = shutil.disk_usage(path.parent).free
+        """Streams look first: a disk that is full in an hour is better known now."""
+        needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, STREAMS))
+        free = disk().free_bytes(path.parent)
         if needed * 1.02 > free:
             raise EngineError(
                 f"{path}: needs {needed / 2**30:.1f} GiB, free are {free / 2**30:.1f} GiB (make room, run again)"
@@ -161,7 +160,7 @@ class Store:
         leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
         for path in leftovers:
             with told(f"remove the half-written {path}"):
-                path.unlink(missing_ok=True)
+                disk().remove(path)
         return [path.relative_to(self.folder).as_posix() for path in leftovers]
 
     def append_event(self, event: Mapping[str, Any]) -> None:
@@ -169,11 +168,14 @@ class Store:
         make_folder(self.folder)
         line = json.dumps({"time": now(), **event}, default=plain, ensure_ascii=False)
         path = self.folder / "events.jsonl"
-        with told(f"write down what happens in {path}"), path.open("a+b") as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(-1, os.SEEK_END)
-                line = line if file.read(1) == b"\n" else f"\n{line}"
-            file.write(f"{line}\n".encode())
+        with told(f"write down what happens in {path}"):
+            handle = disk().open_end(path)
+            try:
+                size = os.fstat(handle).st_size
+                is_torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+                disk().append(handle, b"\n" * is_torn + line.encode() + b"\n")
+            finally:
+                disk().close(handle)
 
     def events(self) -> list[dict[str, Any]]:
         """What happened, oldest first; torn lines are left out."""

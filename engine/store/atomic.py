@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.faults import EngineError
+from engine.store.disk import disk
 
 _ADVICE = {
     errno.EEXIST: "move that file away",
@@ -40,35 +41,24 @@ def make_folder(folder: Path) -> None:
     with told(f"make the folder {folder} for results"):
         if not folder.is_dir():
             make_folder(folder.parent)
-            folder.mkdir(exist_ok=True)
-            _flush(folder.parent)
+            disk().make_folder(folder)
+            disk().sync_folder(folder.parent)
 
 
 @contextmanager
-def aside(path: Path) -> Iterator[Path]:
-    """A new file beside the path; after the block it is flushed and takes that name, after an error it is gone."""
+def aside(path: Path) -> Iterator[int]:
+    """The handle of a new file beside the path: after the block it is flushed and takes that name, after an error it goes."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+    handle = disk().create(temporary)
     try:
-        yield temporary
-        _flush(temporary)
-        temporary.rename(path)
-        _flush(path.parent)
+        try:
+            yield handle
+            disk().sync(handle)
+        finally:
+            disk().close(handle)
+        disk().rename(temporary, path)
+        disk().sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is swept by the next run, and the error of the writing must not be hidden
+            disk().remove(temporary)
         raise
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    with path.open("wb", buffering=0) as file:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[file.write(rest) :]
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

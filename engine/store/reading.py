@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
+import re
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -18,12 +21,14 @@ import numpy as np
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.data.tomogram import Corner, between
 from engine.faults import EngineError
+from engine.store import seal
 from engine.store.writing import LAYOUT
 
 ADVICE = "delete it and run the project again, or bring it back from a copy"
 WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
 _DEEPEST = 8
-_MOST_OBJECTS = 100_000
+_MOST_OBJECTS = 10_000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 MOST_OPEN = 100
 """Files that are held open at a time in a process; systems allow 256 to 1024."""
@@ -84,8 +89,7 @@ class _Held:
         item, process = self._item, self._process
         if item is not None and process == os.getpid():
             return item
-        readable(self._path)
-        raw = self._path.open("rb", buffering=0)
+        raw = sealed(self._path)
         try:
             file = h5py.File(raw, "r")
             if text_of(file.attrs["key"]) != self._key:
@@ -169,19 +173,28 @@ class StoredSpectra:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    readable(path)
-    with _reading(path), h5py.File(path, "r", locking=False) as file:
+    """The open HDF5 file, once its seal has proved to be whole."""
+    with _reading(path), sealed(path) as raw, h5py.File(raw, "r") as file:
         yield file
 
 
-def readable(path: Path) -> None:
-    """An EngineError where there is no such file, or the system refuses it: that is no fault of the file."""
+def sealed(path: Path) -> io.FileIO:
+    """The file, open and as it was written; an EngineError where it is not, or the system refuses it."""
     try:
         if not path.is_file():
             raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
-        path.open("rb").close()
+        raw = io.FileIO(path)
     except OSError as error:
         raise EngineError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        seal.check(lambda offset, n_bytes: os.pread(raw.fileno(), n_bytes, offset), os.fstat(raw.fileno()).st_size)
+    except seal.BrokenSeal as error:
+        raw.close()
+        raise EngineError(f"{path}: not a whole results file of the engine: {error} ({ADVICE})") from error
+    except BaseException:
+        raw.close()
+        raise
+    return raw
 
 
 @contextmanager
@@ -189,7 +202,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turns what h5py raises on a broken or foreign file into one line."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise EngineError(f"{path}: not a whole results file of the engine ({ADVICE})") from error
 
 
@@ -199,23 +212,36 @@ def facts_in(file: Any, path: Path) -> StoredStep:
         raise EngineError(
             f"{path}: layout {layout} is newer than this engine, which reads up to {LAYOUT} (update the engine)"
         )
+    attrs = file.attrs
+    labels = _mapping(attrs["labels"], int, str)
+    seconds, version = attrs["seconds"], attrs["version"]
+    if not (isinstance(version, int | np.integer) and math.isfinite(seconds)):
+        raise ValueError(f"version {version!r}, seconds {seconds!r}")
     return StoredStep(
         path=path,
         layout=layout,
-        engine=text_of(file.attrs["engine"]),
-        key=text_of(file.attrs["key"]),
-        kind=text_of(file.attrs["kind"]),
-        step=text_of(file.attrs["step"]),
-        function=text_of(file.attrs["function"]),
-        version=int(file.attrs["version"]),
-        settings=json.loads(text_of(file.attrs["settings"])),
-        inputs=json.loads(text_of(file.attrs["inputs"])),
-        labels=json.loads(text_of(file.attrs["labels"])),
-        pixel_size_A=float(file.attrs.get("pixel_size_A", 0.0)),
-        started=text_of(file.attrs["started"]),
-        seconds=float(file.attrs["seconds"]),
-        devices=text_of(file.attrs["devices"]),
+        engine=text_of(attrs["engine"]),
+        key=text_of(attrs["key"]),
+        kind=text_of(attrs["kind"]),
+        step=text_of(attrs["step"]),
+        function=text_of(attrs["function"]),
+        version=int(version),
+        settings=_mapping(attrs["settings"]),
+        inputs=_mapping(attrs["inputs"], str),
+        labels=labels,
+        pixel_size_A=float(attrs.get("pixel_size_A", 0.0)),
+        started=text_of(attrs["started"]),
+        seconds=float(seconds),
+        devices=text_of(attrs["devices"]),
     )
+
+
+def _mapping(value: Any, *types: type) -> dict[str, Any]:
+    """The JSON object that an attribute holds; its values are of the types, where any are named."""
+    found = json.loads(text_of(value))
+    if not isinstance(found, dict) or (types and not all(isinstance(one, types) for one in found.values())):
+        raise ValueError(f"{found!r} is no mapping to {types}")
+    return found
 
 
 def item_in(file: Any, path: Path, item_path: str, what: str = "") -> Any:
@@ -243,6 +269,8 @@ def items_in(file: Any, path: Path) -> dict[str, Any]:
                 or not isinstance(group.get(part, getlink=True), h5py.HardLink)
             ):
                 raise EngineError(f"{path}: {full} is a link to elsewhere, which no results file holds ({ADVICE})")
+            if not _NAME.fullmatch(part):
+                raise EngineError(f"{path}: {part!r} is no name of an item ({ADVICE})")
             item = group[part]
             if isinstance(item, h5py.Datatype):
                 raise EngineError(f"{path}: {full} is neither a group nor a dataset ({ADVICE})")
@@ -290,7 +318,7 @@ def decoded(item: Any) -> Volume | Table | Curve | Catalogue | dict[str, Any] | 
         if not isinstance(summary, dict):
             raise ValueError(f"a {what} is a mapping, not {summary!r}")
         return summary if what == "summary" else Catalogue.of_rows(summary["tomograms"])
-    return np.asarray(values).astype(bool) if item.attrs["truth"] else np.asarray(values)
+    return np.asarray(values).astype(bool) if int(item.attrs["truth"]) else np.asarray(values)
 
 
 def what_is(item: Any) -> str:
@@ -302,4 +330,7 @@ def shape_of(item: Any) -> tuple[int, ...]:
 
 
 def text_of(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    """The text of an attribute or a dataset; what is no UTF-8 text is a ValueError."""
+    if not isinstance(value, bytes | str):
+        raise ValueError(f"{value!r} is no text")
+    return value.decode() if isinstance(value, bytes) else value.encode().decode()

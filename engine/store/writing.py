@@ -15,8 +15,11 @@ import numpy as np
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.devices import to_host
 from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
+from engine.store import seal
+from engine.store.disk import disk
+from engine.store.sink import Sink
 
-LAYOUT = 1
+LAYOUT = 2
 FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
 _CUBE = 32
 """Longest side in voxels of the equal parts that a volume is stored in: boxes are cut from it without reading it all."""
@@ -28,11 +31,25 @@ _BOX_CHUNK_BYTES = 4 << 20
 
 
 def image(facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> bytes:
-    """The bytes of an HDF5 file, built in memory: libhdf5 never meets a full disk."""
+    """The bytes of a results file, built in memory, with their seal."""
     with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20, libver=FORMAT) as file:
         fill(file, facts, outputs, seconds)
         file.flush()
-        return bytes(file.id.get_file_image())
+        extents, made = seal.extents_of(file), bytes(file.id.get_file_image())
+    return made + seal.seal(lambda offset, n_bytes: made[offset : offset + n_bytes], len(made), extents)
+
+
+def stream(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
+    """Writes a results file of which no more than a part is ever in memory, with its seal."""
+    sink = Sink(handle)
+    try:
+        with h5py.File(sink, "w", libver=FORMAT) as file:
+            fill(file, facts, outputs, seconds, sink.check)
+            file.flush()
+            extents = seal.extents_of(file)
+    finally:
+        sink.check()
+    disk().write(handle, seal.seal(sink.read_at, sink.size, extents), sink.size)
 
 
 def facts_of(
@@ -62,10 +79,21 @@ def facts_of(
     return {**facts, **labels, **({"pixel_size_A": known[0]} if known else {})}
 
 
-def fill(file: Any, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
+def _nothing() -> None:
+    return None
+
+
+def fill(
+    file: Any,
+    facts: Mapping[str, Any],
+    outputs: Outputs,
+    seconds: float | Callable[[], float],
+    check: Callable[[], None] = _nothing,
+) -> None:
+    """Facts and outputs into an open file; check() is called after each part of a stream."""
     _set(file, **facts)
     for name in sorted(outputs):
-        _encode(file, name, outputs[name])
+        _encode(file, name, outputs[name], check)
     _set(file, seconds=float(seconds() if callable(seconds) else seconds))
 
 
@@ -80,7 +108,7 @@ def _set(place: Any, **attributes: Any) -> None:
             place.attrs[name] = value
 
 
-def _encode(file: Any, name: str, value: Item) -> None:
+def _encode(file: Any, name: str, value: Item, check: Callable[[], None]) -> None:
     if isinstance(value, Volume):
         made = _dataset(file, name, np.asarray(to_host(value.data), dtype=np.float32))
         _set(made, what="volume", unit="arbitrary", axes="zyx", pixel_size_A=float(value.pixel_size_A))
@@ -95,11 +123,11 @@ def _encode(file: Any, name: str, value: Item) -> None:
         notes = json.dumps(dict(value.notes), default=plain, sort_keys=True)
         _set(made, what="curve", unit="by column", columns=json.dumps(list(value.columns)), notes=notes)
     elif isinstance(value, Stream):
-        _encode_stream(file, name, value)
+        _encode_stream(file, name, value, check)
     elif isinstance(value, SpectraStream):
-        _encode_spectra(file, name, value)
+        _encode_spectra(file, name, value, check)
     elif isinstance(value, VolumeStream):
-        _encode_parts(file, name, value)
+        _encode_parts(file, name, value, check)
     elif isinstance(value, Catalogue):
         _encode_text(file, name, {"tomograms": value.rows()}, "catalogue")
     elif isinstance(value, Mapping):
@@ -118,7 +146,7 @@ def _encode_text(file: Any, name: str, value: dict[str, Any], what: str) -> None
     _set(made, what=what, unit="by name")
 
 
-def _encode_parts(file: Any, name: str, stream: VolumeStream) -> None:
+def _encode_parts(file: Any, name: str, stream: VolumeStream, check: Callable[[], None]) -> None:
     """A volume of which no more than a part is in memory."""
     chunks = tuple(min(chunk, n) for chunk, n in zip(stream.chunk_zyx, stream.shape_zyx, strict=True))
     made = file.create_dataset(
@@ -130,12 +158,13 @@ def _encode_parts(file: Any, name: str, stream: VolumeStream) -> None:
     for corner, values in stream.parts:
         where = tuple(slice(low, low + n) for low, n in zip(corner, values.shape, strict=True))
         made[where] = np.asarray(values, dtype=np.float32)
+        check()
         n_written += values.size
     if 4 * n_written != stream.n_bytes:
         raise ValueError(f"{name}: {n_written} voxels of {stream.shape_zyx}")
 
 
-def _encode_stream(file: Any, name: str, stream: Stream) -> None:
+def _encode_stream(file: Any, name: str, stream: Stream, check: Callable[[], None]) -> None:
     """The boxes as one dataset, in chunks of their slices, and beside it a dataset `tags`."""
     side, count = stream.box_px, len(stream.tags)
     depth = _box_depth(side)
@@ -150,6 +179,7 @@ def _encode_stream(file: Any, name: str, stream: Stream) -> None:
                 f"{name}: box {n_written + 1} of {count} has the shape {np.shape(box)}, {side} px announced"
             )
         boxes[n_written] = np.asarray(to_host(box), dtype=np.float32)
+        check()
         n_written += 1
     if n_written != count:
         raise ValueError(f"{name}: {count} tags but {n_written} boxes")
@@ -161,7 +191,7 @@ def _box_depth(side: int) -> int:
     return max(depth for depth in range(1, min(most, side) + 1) if side % depth == 0)
 
 
-def _encode_spectra(file: Any, name: str, stream: SpectraStream) -> None:
+def _encode_spectra(file: Any, name: str, stream: SpectraStream, check: Callable[[], None]) -> None:
     """The blocks as one dataset of real and imaginary parts, a chunk each; beside it datasets `tags` and `variance`."""
     shape, count = (2 * stream.reach + 1, 2 * stream.reach + 1, stream.reach + 1), len(stream.tags)
     chunked: dict[str, Any] = {"chunks": (1, *shape, 2), "fletcher32": True} if count else {}
@@ -176,6 +206,7 @@ def _encode_spectra(file: Any, name: str, stream: SpectraStream) -> None:
             )
         parts = np.ascontiguousarray(to_host(block), dtype=np.complex64)
         blocks[len(variances)] = parts.view(np.float32).reshape(*shape, 2)
+        check()
         variances.append(variance)
     if len(variances) != count:
         raise ValueError(f"{name}: {count} tags but {len(variances)} blocks")
