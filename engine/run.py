@@ -295,9 +295,7 @@ class _Run:
 
         made_on = "GPU" if self.gpus else "CPU"
         with closing(self.store.journal(step.name, one.key, made_on, note)) as journal:
-            work = Work(
-                self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note, journal, resumed
-            )
+            work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note, journal, resumed)
             try:
                 inputs = {name: self._opened(source) for name, source in step.inputs.items()}
                 outputs = self._stoppable(step.function(step.settings, inputs, work))
