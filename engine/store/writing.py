@@ -16,6 +16,7 @@ from engine.data import Catalogue, Curve, Table, Volume
 from engine.devices import to_host
 from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
 from engine.store import seal
+from engine.store.chunks import writer
 from engine.store.disk import disk
 from engine.store.sink import Sink
 
@@ -172,13 +173,15 @@ def _encode_stream(file: Any, name: str, stream: Stream, check: Callable[[], Non
     boxes = file.create_dataset(name, shape=(count, side, side, side), dtype=np.float32, track_times=False, **chunked)
     _set(boxes, what="particles", unit="arbitrary", axes="zyx", pixel_size_A=float(stream.pixel_size_A))
     _dataset(boxes.parent, "tags", np.asarray(stream.tags, dtype=np.int64))
-    n_written = 0
+    write, n_written = writer(boxes), 0
     for box in stream.boxes:
         if np.shape(box) != (side,) * 3 or n_written == count:
             raise ValueError(
                 f"{name}: box {n_written + 1} of {count} has the shape {np.shape(box)}, {side} px announced"
             )
-        boxes[n_written] = np.asarray(to_host(box), dtype=np.float32)
+        values = np.asarray(to_host(box), dtype=np.float32)
+        for z in range(0, side, depth):
+            write((n_written, z, 0, 0), values[z : z + depth])
         check()
         n_written += 1
     if n_written != count:
