@@ -1,6 +1,6 @@
 """Journals: what is finished of a step that is not stored yet, so that a run that was killed goes on from there.
 
-A journal decides nothing and may be deleted at any time. It is a row of records, each [length, blake2b, payload] of a payload;
+A journal decides nothing and may be deleted at any time. It is a row of records, each a length, a blake2b hash and a payload;
 the first says what the journal is of, each other one holds some rows of numbers. What follows a torn or damaged record is not
 read, and a journal of anything else is not read at all.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -102,8 +103,8 @@ class Journal:
 
     def _opened(self) -> int:
         """The journal's file, which ends behind the last record that can be used; in the place of any other a new one."""
-        if self._size == 0:
-            make_folder(self._path.parent)
+        make_folder(self._path.parent)
+        if self._size == 0 and os.path.lexists(self._path):
             disk().remove(self._path)
         handle = disk().open_end(self._path) if self._size else disk().create(self._path)
         try:
