@@ -14,6 +14,7 @@ from engine.each import LABEL, numbers_in
 from engine.files.tomogram import is_mapped
 from engine.kernels import quick
 from engine.kinds import shares
+from engine.kinds.measuring import sizes_alone
 from engine.look import FileLook
 from engine.plan import locate, plan
 from engine.project import Project, neighbour
@@ -99,13 +100,30 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None, n_g
         particles=max((part.particles for part in known), default=0),
         rotations=sum(part.rotations for part in known),
         seconds=sum(part.seconds_with(workers, n_gpus) for part in known),
-        memory_bytes=BASE_BYTES + max((part.shared_bytes + workers * part.worker_bytes for part in known), default=0),
+        memory_bytes=max((part.memory_bytes(workers) for part in known), default=BASE_BYTES),
         disk_bytes=sum(part.disk_bytes for part in known),
         scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
         unknown=unknown,
         remarks=remarks,
         searches=list(dict.fromkeys(part.search for part in known if part.search)),
     )
+
+
+def needs(project: Project, step: Step, workers: int) -> Needs | None:
+    """What a step needs, all of whose inputs are there; None where that cannot be told. No time is measured."""
+    if step.cost is None:
+        return None
+    with sizes_alone():
+        part = _step_cost(project, step, FileLook(project))
+    return None if isinstance(part, str) else Needs(part.memory_bytes(workers), part.disk_bytes)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Memory at the most, and what is written."""
+
+    memory_bytes: int
+    disk_bytes: int
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,10 @@ class _Part:
     is_scratch: bool = False
     search: str = ""
     once_seconds: float = 0.0
+
+    def memory_bytes(self, workers: int) -> int:
+        """What all processes hold together."""
+        return BASE_BYTES + self.shared_bytes + workers * self.worker_bytes
 
     def seconds_with(self, workers: int, n_gpus: int) -> float:
         """Aligning goes by the GPUs where there are any, all else by the workers; the disk is one for all."""

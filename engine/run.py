@@ -9,36 +9,23 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
-from engine.address import Address, is_address, parse
-from engine.data import Catalogue, Maps, Particles, Table, Tomogram, Volume, Weights
 from engine.devices import Work, chosen_gpus
-from engine.each import LABEL, joined
 from engine.faults import EngineError
+from engine.inputs import check_neighbours, opened
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
 from engine.kinds.hooks import hooks_of
-from engine.plan import PlannedStep, is_asked, plan, planned_sources
+from engine.plan import PlannedStep, is_asked, plan
 from engine.project import Project, campaign
-from engine.step import Input, Item, Outputs, SpectraStream, StepItem, Stream, VolumeStream, What
+from engine.room import refuse_without_room
+from engine.step import Item, Outputs, SpectraStream, Stream, VolumeStream
 from engine.store import Store
 
 Part = TypeVar("Part")
 
 CHUNK_EVENT_S = 2.0
-_TYPES: dict[str, Any] = {
-    "particles": Particles,
-    "weights": Particles,
-    "table": Table,
-    "poses": Table,
-    "volume": Volume,
-    "maps": Volume,
-    "tomogram": Tomogram,
-    "catalogue": Catalogue,
-}
 
 
 @dataclass(frozen=True)
@@ -246,7 +233,7 @@ class _Run:
         missing = [one for one in planned if one.state == "do"]
         leftovers = self.store.sweep((one.step.name, one.key) for one in missing)
         for one in missing:
-            self._check_neighbours(one)
+            check_neighbours(self.project, one.step)
         self._tell(ProjectStarted(self.project.name, len(planned), len(missing), tuple(leftovers)))
         for number, one in enumerate(planned, start=1):
             if one.state == "keep":
@@ -259,23 +246,6 @@ class _Run:
         seconds = time.monotonic() - start
         self._tell(ProjectDone(self.project.name, len(stored), len(kept), seconds))
         return Outcome(self.project.name, stored, kept, seconds)
-
-    def _check_neighbours(self, one: PlannedStep) -> None:
-        for source in one.step.inputs.values():
-            if isinstance(source.source, Address):
-                self._stored_sources(source)
-
-    def _stored_sources(self, source: Input) -> list[tuple[Store, str, str]]:
-        """Store, step and item path of what an address means, once the stored steps are those that are planned."""
-        other, planned = planned_sources(self.project, source)
-        store = Store(other.store_folder)
-        for step, _, key in planned:
-            facts = store.facts(step.name)
-            if facts is None or facts.key != key:
-                state = "has not been run" if facts is None else "is not up to date"
-                first = f"run {other.name} first: engine run {other.path}"
-                raise EngineError(f"{source.source}: {step.name} of {other.name} {state} ({first})")
-        return [(store, step.name, item_path) for step, item_path, _ in planned]
 
     def _do(self, one: PlannedStep) -> None:
         step = one.step
@@ -297,7 +267,8 @@ class _Run:
         with closing(self.store.journal(step.name, one.key, made_on, note)) as journal:
             work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note, journal, resumed)
             try:
-                inputs = {name: self._opened(source) for name, source in step.inputs.items()}
+                refuse_without_room(self.project, step, self.workers)
+                inputs = {name: opened(self.project, source) for name, source in step.inputs.items()}
                 outputs = self._stoppable(step.function(step.settings, inputs, work))
                 kind = self.project.kind
                 self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
@@ -327,46 +298,6 @@ class _Run:
 
         return {name: stoppable(value) for name, value in outputs.items()}
 
-    def _opened(self, source: Input) -> Any:
-        if isinstance(source.source, StepItem):
-            return self.store.read(source.source.step, source.source.item)
-        if isinstance(source.source, Address):
-            places = self._stored_sources(source)
-            found = [self._read(source.what, *place) for place in places]
-            for value in found:
-                if not isinstance(value, _TYPES.get(source.what, object)):
-                    raise EngineError(f"{source.source}: this is no {source.what} (give an address of one)")
-            if source.what == "maps":
-                return Maps(tuple(found), tuple(_tomogram_of(store, step_name) for store, step_name, _ in places))
-            if source.what == "marks":
-                from engine.files import as_marks
-
-                found = [as_marks(value, str(source.source)) for value in found]
-            value = found[0] if len(found) == 1 else joined(found, source.source)
-            value = as_weights(value, source.source) if source.what == "weights" else value
-        else:
-            value = open_input(source.what, self.project.campaign / source.source)
-        return rows_of(value, source) if source.tomo is not None else value
-
-    def _read(self, what: What, store: Store, step_name: str, item_path: str) -> Any:
-        """A stored item; a tomogram is opened only, where it is stored or where the catalogue says."""
-        if what == "facts":
-            return store.volume_facts(step_name, item_path)
-        if what != "tomogram":
-            return store.read(step_name, item_path)
-        if {one.path: one.what for one in store.listing(step_name)}.get(item_path) == "volume":
-            return store.tomogram(step_name, item_path)
-        value = store.read(step_name, item_path)
-        if isinstance(value, Catalogue) and len(value) == 1:
-            path = value.tomograms[0].path
-            is_made = is_address(path)
-            return (
-                self._opened(Input("tomogram", parse(path)))
-                if is_made
-                else open_input("tomogram", store.folder.parent / path)
-            )
-        return value
-
     def _devices(self) -> str:
         used = f"GPU {', '.join(map(str, self.gpus))}" if self.gpus else f"CPU, {self.workers} workers"
         return f"{socket.gethostname()}: {used}"
@@ -380,61 +311,3 @@ class _Run:
                 return
             self._last_chunk_s = now
         self.store.append_event({"event": type(event).__name__, **asdict(event)})
-
-
-def _tomogram_of(store: Store, step_name: str) -> int:
-    """The number of the tomogram that a stored step is of; 0 where it is of none."""
-    facts = store.facts(step_name)
-    return int(facts.labels.get(LABEL, 0)) if facts else 0
-
-
-def open_input(what: What, path: Path) -> Any:
-    """The value of an input file; particles are read box by box."""
-    from engine.files import (
-        open_particles,
-        open_tomogram,
-        open_weights,
-        read_marks,
-        read_residues,
-        read_source,
-        read_table,
-        read_volume,
-        volume_facts,
-    )
-
-    if what == "tomogram":
-        return open_tomogram(path)
-    if what == "particles":
-        return open_particles(path)
-    if what == "weights":
-        return open_weights(path)
-    if what == "source":
-        return read_source(path)
-    if what == "residues":
-        return read_residues(path)
-    if what == "facts":
-        return volume_facts(path)
-    if what == "marks":
-        return read_marks(path)
-    if what == "maps":
-        return Maps((read_volume(path),), (0,))
-    return read_table(path) if what in ("table", "poses") else read_volume(path)
-
-
-def as_weights(boxes: Particles, address: Address) -> Weights:
-    """The weights that a project's boxes are."""
-    from engine.files import WeightBoxes
-
-    return WeightBoxes(boxes, str(address))
-
-
-def rows_of(table: Table, source: Input) -> Table:
-    """The rows of the tomogram that is meant; a table that has none is an EngineError."""
-    mine = table["tomo"] == source.tomo
-    if not mine.any():
-        there = ", ".join(f"{number:g}" for number in np.unique(table["tomo"]))
-        raise EngineError(
-            f"{source.source}: no row is of tomogram {source.tomo} (column tomo), those of {there} are there "
-            "(name the tomograms that are meant with tomo=[1,3] where the catalogue is read)"
-        )
-    return table.where(mine)

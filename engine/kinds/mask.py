@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.kernels.mask import centre_of_mass_xyz_px, extent_xyz_px, inscribed_
 from engine.kinds import masks, sense, shares
 from engine.kinds.form import Form, Look, OptionalParticlesReference, OptionalVolumeReference, ProjectForm, reads
 from engine.kinds.mask_form import FromMap, Mask, MaskReference
+from engine.kinds.measuring import measured
 from engine.step import Cost, Input, Named, Outputs, Share, Step
 
 
@@ -103,7 +104,7 @@ def share_of(mask: Mask) -> Callable[[int, float], Share]:
     return share
 
 
-@lru_cache(maxsize=2)
+@measured(0.0)
 def _part_s(is_cut: bool) -> float:
     """Seconds for each voxel of a part, in a box beyond the processor's caches; what is measured of it included."""
     box_px = 96 if is_cut else 192

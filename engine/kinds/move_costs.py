@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from engine.geometry.move import NOWHERE
 from engine.kernels.mask import inscribed_ball
 from engine.kinds import shares
 from engine.kinds.laying import comparing_bytes, laid_on, searched
+from engine.kinds.measuring import measured
 from engine.kinds.move_search import CLIMBING, Search, rotations_of
 from engine.step import Share
 
@@ -41,7 +41,7 @@ def share_of(form: Search, typed_A: float | None = None) -> Callable[[int, float
     return share
 
 
-@lru_cache(maxsize=16)
+@measured(0.0)
 def _searching_s(box_px: int, shells: tuple[float, float], limits: tuple[float, ...], n_rotations: int) -> float:
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     rotations = np.stack([np.eye(3)] * n_rotations)
@@ -49,7 +49,7 @@ def _searching_s(box_px: int, shells: tuple[float, float], limits: tuple[float, 
     return shares.seconds(lambda: searched(noise, noise, shells, *args), budget_s=0.2)
 
 
-@lru_cache(maxsize=16)
+@measured(0.0)
 def _laying_s(box_px: int, shells: tuple[float, float]) -> float:
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     ball = np.asarray(inscribed_ball(box_px))

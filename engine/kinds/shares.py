@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,6 +24,7 @@ from engine.kinds.averaging import (
     small_mask,
 )
 from engine.kinds.form import Helix
+from engine.kinds.measuring import measured
 from engine.step import Share, block_bytes
 
 SUMMING_BYTES = 65
@@ -90,19 +90,19 @@ def _noise(box_px: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _checking_s(box_px: int) -> float:
     noise = _noise(box_px)
     return seconds(lambda: is_usable(noise))
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _transforming_s(box_px: int, reach: int) -> float:
     noise = _noise(box_px)
     return seconds(lambda: (spectrum_block(noise, reach), noise.var(dtype=np.float64)))
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _turning_s(box_px: int) -> float:
     """Seconds that one operator takes: told from a smaller box where the box is large."""
     small_px = min(box_px, LARGEST_TURNED_PX)
@@ -110,7 +110,7 @@ def _turning_s(box_px: int) -> float:
     return seconds(lambda: quick.sum_of_moved(noise, many, np.zeros((4, 3)))) / 4 * (box_px / small_px) ** 3
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _averaging_s(box_px: int) -> float:
     noise, mask = _noise(box_px), np.asarray(inscribed_ball(box_px))
 
@@ -122,7 +122,7 @@ def _averaging_s(box_px: int) -> float:
     return _summing_s(box_px, placed)
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _finishing_s(box_px: int) -> float:
     """Seconds that become averages and FSC of two sums, once."""
     noise = _noise(box_px)
@@ -131,7 +131,7 @@ def _finishing_s(box_px: int) -> float:
     return seconds(lambda: (averages(sums, 1.0, "C1", None), fsc_of_parts(sums, mask, "")))
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _averaging_blocks_s(box_px: int, reach: int) -> float:
     block, small_px = spectrum_block(_noise(box_px), reach), small_box_px(reach, box_px)
     mask = small_mask(np.asarray(inscribed_ball(box_px)), small_px)

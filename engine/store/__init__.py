@@ -14,7 +14,7 @@ import numpy as np
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
 from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream
-from engine.store.atomic import advice, aside, make_folder, told
+from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
 from engine.store.journal import Journal
 from engine.store.lock import LockHeld, lock, lock_holder, now
@@ -35,7 +35,16 @@ from engine.store.reading import (
 )
 from engine.store.writing import engine_version, facts_of, image, plain, stream
 
-__all__ = ["LockHeld", "Store", "StoredItem", "StoredParticles", "StoredSpectra", "StoredStep", "StoredTomogram"]
+__all__ = [
+    "LockHeld",
+    "Store",
+    "StoredItem",
+    "StoredParticles",
+    "StoredSpectra",
+    "StoredStep",
+    "StoredTomogram",
+    "free_bytes",
+]
 
 STREAMS = Stream | SpectraStream | VolumeStream
 """What is written part by part, and is never whole in memory."""
@@ -150,7 +159,7 @@ class Store:
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """Streams look first: a disk that is full in an hour is better known now."""
         needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, STREAMS))
-        free = disk().free_bytes(path.parent)
+        free = free_bytes(path.parent)
         if needed * 1.02 > free:
             raise EngineError(
                 f"{path}: needs {needed / 2**30:.1f} GiB, free are {free / 2**30:.1f} GiB (make room, run again)"

@@ -45,6 +45,14 @@ def make_folder(folder: Path) -> None:
             disk().sync_folder(folder.parent)
 
 
+def free_bytes(folder: Path) -> int:
+    """Room that is left where the folder is, or will be."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    with told(f"find out how much room is left in {folder}"):
+        return disk().free_bytes(folder)
+
+
 @contextmanager
 def aside(path: Path) -> Iterator[int]:
     """The handle of a new file beside the path: after the block it is flushed and takes that name, after an error it goes."""

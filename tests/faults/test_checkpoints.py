@@ -362,7 +362,7 @@ def test_a_journal_that_is_a_link_is_replaced_and_what_it_points_to_is_left_alon
 
 SEVERAL = 'template = ["phantom:template", "phantom:template"]\ntable = "phantom:table"'
 SEVERAL_MORE = 'swap_references = true\nswap_by = "other-half"\nselect = { rule = "all" }'
-AGAIN = 'select_again = { rule = "best-fraction", fraction = 0.8 }'
+AGAIN = 'select_again = { rule = "best-fraction", value = 0.8 }'
 
 
 def impatient(n: int) -> Callable[[Interrupt], None]:

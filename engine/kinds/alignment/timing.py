@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from engine.kinds.alignment.iterate import search_plan
 from engine.kinds.alignment.particle import Matter, Member, Plan, prepared
 from engine.kinds.alignment.spectra import reach_fpx
 from engine.kinds.form import Round
+from engine.kinds.measuring import measured
 from engine.kinds.region import Region
 
 FEW, MANY = 100, 500
@@ -42,7 +42,7 @@ def seconds_to_align(
     return _measured(settings, box_px, shells, reach_fpx(settings.bandpass, box_px, pixel_size_A), way)
 
 
-@lru_cache(maxsize=16)
+@measured(Seconds(0.0, 0.0))
 def _measured(settings: Round, box_px: int, shells_fpx: tuple[float, float], reach: int, way: group.Way) -> Seconds:
     plan = search_plan(settings)
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)

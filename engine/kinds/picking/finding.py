@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from engine.faults import EngineError
 from engine.kernels import vesicles
 from engine.kinds import shares
 from engine.kinds.form import Form
+from engine.kinds.measuring import measured
 from engine.kinds.picking.form import Finding, Range
 from engine.step import Outputs, Share
 
@@ -95,7 +95,7 @@ def cost_of_finding(finding: Finding) -> Callable[[int, float], Share]:
     return share
 
 
-@lru_cache(maxsize=1)
+@measured(0.0)
 def _transform_s() -> float:
     """Seconds that one radius takes for each voxel of the small map: three times its transform, for all that is done beside."""
     noise = np.random.default_rng(0).normal(size=(64,) * 3).astype(np.float32)

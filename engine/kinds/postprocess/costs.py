@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from engine.kernels.fsc import fsc
 from engine.kernels.local_fsc import Cones, window_of
 from engine.kernels.mask import inscribed_ball
 from engine.kinds import shares
+from engine.kinds.measuring import measured
 from engine.kinds.postprocess.form import Project, window_A
 from engine.step import Share
 
@@ -51,13 +51,13 @@ def share_of(project: Project) -> Callable[[int, float], Share]:
     return share
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _fsc_s(box_px: int) -> float:
     first, second, mask = _maps(box_px)
     return shares.seconds(lambda: fsc(first, second, mask)) * _enlarged(box_px)
 
 
-@lru_cache(maxsize=32)
+@measured(0.0)
 def _cone_s(box_px: int) -> float:
     cones = Cones(*_maps(box_px))
     return shares.seconds(lambda: cones.fsc(np.array([0.0, 0.6, 0.8]), 20.0)) * _enlarged(box_px)
