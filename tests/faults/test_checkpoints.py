@@ -392,9 +392,9 @@ def test_runs_that_are_broken_off_again_and_again_end_on_the_same_bits(
     calm = undisturbed(particles, tmp_path / "calm", text)
     path = beside(particles, tmp_path / "broken", text)
     resumed: list[Event] = []
-    for n in range(2, 60):
+    for n in range(120):
         with monkeypatch.context() as context:
-            context.setattr(Interrupt, "check", impatient(n))
+            context.setattr(Interrupt, "check", impatient(2 + n // 3))
             try:
                 run([path], listen=lambda event: resumed.append(event) if isinstance(event, Resumed) else None)
             except KeyboardInterrupt:
@@ -402,8 +402,8 @@ def test_runs_that_are_broken_off_again_and_again_end_on_the_same_bits(
             break
     else:
         raise AssertionError("never done")
-    assert n > 5
-    assert len(resumed) > 2
+    assert n > 3
+    assert resumed
     assert_same(Store(path.with_suffix("")), calm)
 
 
@@ -412,11 +412,11 @@ def grown(path: Path, size: int) -> bool:
 
 
 def test_a_process_that_is_killed_amid_an_iteration_is_gone_on_with(particles: Path, tmp_path: Path) -> None:
-    text = alignment(step_deg=5, chunk=1)
+    text = alignment(step_deg=8, chunk=1)
     calm = undisturbed(particles, tmp_path / "calm", text)
     path = beside(particles, tmp_path / "campaign", text)
     store, generator = Store(path.with_suffix("")), random.Random(5)
-    wanted = [3, 8, 13] if can_fork() else [8]
+    wanted = [4, 11]
     record = 20 + 50 + 8 * WIDTH
     for n in wanted:
         command = [sys.executable, "-m", "engine", "run", str(path), "--workers", str(1 + n % 2)]
