@@ -53,7 +53,7 @@ class Journal:
         self._found: list[_Rows] | None = None
         self._size = 0
         self._handle: int | None = None
-        self._is_given_up = False
+        self._is_new = self._is_given_up = False
         self._synced_s = time.monotonic()
 
     def begin(self, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,14 +79,20 @@ class Journal:
                 self._handle = self._opened()
             disk().append(self._handle, _record(place + b"\n" + rows.astype(_NUMBERS).tobytes()))
             if time.monotonic() - self._synced_s >= SYNC_S:
-                disk().sync(self._handle)
-                self._synced_s = time.monotonic()
+                self._sync(self._handle)
         except (OSError, EngineError) as error:
             self._is_given_up = True
             reason = getattr(error, "strerror", None) or error
             self._note(
-                f"{self._path}: not written: {reason} (the run goes on; if it is stopped, this step begins anew)"
+                f"{self._path}: not written: {reason} (the run goes on; what is finished from now on waits for the step)"
             )
+
+    def _sync(self, handle: int) -> None:
+        disk().sync(handle)
+        if self._is_new:
+            disk().sync_folder(self._path.parent)
+            self._is_new = False
+        self._synced_s = time.monotonic()
 
     def close(self) -> None:
         """What is written stays for the next run."""
@@ -98,20 +104,22 @@ class Journal:
     def remove(self) -> None:
         """The step is stored. A journal that cannot be removed is swept by the next run."""
         self.close()
-        with suppress(OSError):
-            disk().remove(self._path)
+        if os.path.lexists(self._path):
+            with suppress(OSError):
+                disk().remove(self._path)
 
     def _opened(self) -> int:
         """The journal's file, which ends behind the last record that can be used; in the place of any other a new one."""
         make_folder(self._path.parent)
-        if self._size == 0 and os.path.lexists(self._path):
+        self._is_new = self._size == 0
+        if self._is_new and os.path.lexists(self._path):
             disk().remove(self._path)
-        handle = disk().open_end(self._path) if self._size else disk().create(self._path)
+        handle = disk().create(self._path) if self._is_new else disk().open_end(self._path)
         try:
-            if self._size:
-                disk().truncate(handle, self._size)
-            else:
+            if self._is_new:
                 disk().append(handle, _record(self._head))
+            else:
+                disk().truncate(handle, self._size)
         except BaseException:
             disk().close(handle)
             raise

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toy
+from faults import power
+from faults.disks import Recording
 from faults.small_alignment import N, alignment, assert_same, beside, journals, phantom, stopping_at, undisturbed
 
 from engine.devices import Work
@@ -358,6 +360,27 @@ def test_a_journal_that_is_a_link_is_replaced_and_what_it_points_to_is_left_alon
         kept.add(0, np.ones((6, WIDTH)))
     assert precious.read_text() == "not a journal"
     assert finished(tmp_path / "j", n=6)[0].all()
+
+
+def test_what_was_flushed_outlives_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SYNC_S", 0.0)
+    whole = np.stack([row(number) for number in range(24)])
+    folder, n_states = tmp_path / "pr_1", 0
+    with using(disk := Recording(tmp_path)):
+        for n_chunks in (2, 4):
+            with closing(opened(folder / "j")) as kept:
+                for first in range(int(kept.begin(24, WIDTH)[0].sum()), 6 * n_chunks, 6):
+                    kept.add(first, whole[first : first + 6])
+                    disk.mark(str(first + 6))
+    for n in range(len(disk.done) + 1):
+        said = max((int(one.path) for one in disk.done[:n] if one.name == "said"), default=0)
+        for number, files in enumerate(power.states(disk.done, n)):
+            power.put(files, place := tmp_path / f"{n}_{number}")
+            done, rows, _ = finished(place / "pr_1" / "j", n=24)
+            assert done[:said].all()
+            assert rows[done].tobytes() == whole[done].tobytes()
+            n_states += 1
+    assert n_states > 20
 
 
 SEVERAL = 'template = ["phantom:template", "phantom:template"]\ntable = "phantom:table"'
