@@ -236,9 +236,18 @@ class Step:
 
     @property
     def settings_json(self) -> str:
-        return json.dumps(self.settings.model_dump(mode="json"), sort_keys=True)
+        return _as_json(self.settings.model_dump(mode="json"))
 
     def key(self, input_keys: Mapping[str, str]) -> str:
         """Hash of all that decides the result: function, version, settings, and the keys of the inputs."""
-        parts = [self.function_name, self.version, self.settings_json, sorted(input_keys.items())]
-        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        return key_of(self.function_name, self.version, self.settings.model_dump(mode="json"), input_keys)
+
+
+def key_of(function: str, version: int, settings: Mapping[str, Any], input_keys: Mapping[str, str]) -> str:
+    """The key under which a step is stored that was made so."""
+    parts = [function, version, _as_json(settings), sorted(input_keys.items())]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+def _as_json(settings: Any) -> str:
+    return json.dumps(settings, sort_keys=True)

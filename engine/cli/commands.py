@@ -320,6 +320,33 @@ def status(paths: Paths, json: Json = False) -> None:
 
 
 @app.command()
+def verify(
+    paths: Paths,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Set damaged files aside, so that the next run makes their steps anew.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Read all results and find what is not as it was written: bit rot, torn files, edits by other programs."""
+    from engine.cli.values import verified_lines
+    from engine.verify import verify
+
+    found = []
+    for one in verify(paths, mend=mend):
+        found.append(one)
+        if not json:
+            for line in verified_lines(one):
+                show.say(line)
+    if json:
+        show.json_text(found)
+    if not all(one.is_whole for one in found):
+        if not json:
+            again = shlex.join(map(str, paths))
+            show.complain(f"to make what is damaged anew: engine verify --mend {again}; then engine run {again}")
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def schema(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path("schemas"),
 ) -> None:

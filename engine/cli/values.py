@@ -19,6 +19,7 @@ from engine.faults import EngineError
 from engine.query import Answer, Found
 from engine.status import Status
 from engine.store import Store
+from engine.verify import Verified
 
 ROWS_ON_TERMINAL = 20
 TABLE_COLUMNS = (
@@ -184,6 +185,18 @@ def _pixel_size(found: Found) -> float:
     store = Store(found.path_of_file.parents[found.step.count("/")])
     facts = store.facts(found.step)
     return facts.pixel_size_A if facts else 0.0
+
+
+def verified_lines(verified: Verified) -> list[str]:
+    """One line of the project, one for each thing that is wrong."""
+    told = f"{verified.project}: {show.counted(verified.n_steps, 'step')}, {show.size(verified.n_bytes)} read"
+    lines = [f"{told}: {'nothing is damaged' if verified.is_whole else 'damaged'}"]
+    for one in verified.findings:
+        moved = f" (set aside as {show.short(one.set_aside)})" if one.set_aside else ""
+        lines.append(f"  {one.step}: {one.manner}: {one.what}{moved}")
+    if verified.problem:
+        lines.append(f"  what is stale cannot be told: {verified.problem}")
+    return lines
 
 
 def status_line(status: Status) -> str:

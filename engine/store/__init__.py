@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream
+from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
 from engine.store.journal import Journal
@@ -25,11 +25,13 @@ from engine.store.reading import (
     StoredSpectra,
     StoredStep,
     StoredTomogram,
+    datasets_in,
     decoded,
     facts_in,
     item_in,
     items_in,
     opened,
+    read_through,
     shape_of,
     what_is,
 )
@@ -116,6 +118,39 @@ class Store:
             item = item_in(file, path, item_path, "particles")
             n_particles, *_, box_px = item.shape
             return ParticleFacts(n_particles, box_px, float(item.attrs["pixel_size_A"]))
+
+    def damage(self, step_name: str) -> str:
+        """What is wrong with a stored step, all of which is read; empty where it is as it was written."""
+        path = self._present(step_name)
+        try:
+            facts = self.facts(step_name)
+            with opened(path) as file:
+                for name, item in datasets_in(file, path).items():
+                    if item.chunks is None and item.size:
+                        return f"{name} has no checksum"
+                    try:
+                        read_through(item)
+                    except OSError:
+                        return f"values of {name} do not match their checksum"
+                for name in items_in(file, path):
+                    if what_is(file[name]) not in ("particles", "spectra", "volume"):
+                        decoded(file[name])
+        except EngineError as error:
+            return str(error).removeprefix(f"{path}: ").removesuffix(f" ({ADVICE})")
+        if facts is not None and facts.key != key_of(facts.function, facts.version, facts.settings, facts.inputs):
+            return "its key is not that of the settings and inputs that stand in it"
+        return ""
+
+    def set_aside(self, step_name: str) -> Path:
+        """Gives a damaged step's file another name, under which nothing looks for it; returns that."""
+        path = self._present(step_name)
+        free = next(
+            place for n in range(1, 10_000) if not os.path.lexists(place := path.with_name(f"{path.name}.damaged_{n}"))
+        )
+        with told(f"set {path} aside"):
+            disk().rename(path, free)
+            disk().sync_folder(path.parent)
+        return free
 
     def _present(self, step_name: str) -> Path:
         path = self.path(step_name)

@@ -24,7 +24,7 @@ from engine.faults import EngineError
 from engine.store import seal
 from engine.store.writing import LAYOUT
 
-ADVICE = "delete it and run the project again, or bring it back from a copy"
+ADVICE = "engine verify tells what else is damaged; with --mend it is set aside, and the next run makes it anew"
 WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
 _DEEPEST = 8
 _MOST_OBJECTS = 10_000
@@ -255,6 +255,17 @@ def item_in(file: Any, path: Path, item_path: str, what: str = "") -> Any:
 
 def items_in(file: Any, path: Path) -> dict[str, Any]:
     """Item path to dataset, once the whole file has proved to hold nothing but what the layout declares."""
+    found = {full: item for full, item in datasets_in(file, path).items() if "what" in item.attrs}
+    for full, item in found.items():
+        if what_is(item) not in WHATS:
+            raise EngineError(
+                f"{path}: {full} is said to be {what_is(item)!r}, which the layout does not know ({ADVICE})"
+            )
+    return dict(sorted(found.items()))
+
+
+def datasets_in(file: Any, path: Path) -> dict[str, Any]:
+    """Path to dataset, also of those that belong to an item beside them."""
     found: dict[str, Any] = {}
     waiting = [("", file, 0)]
     n_seen = 0
@@ -276,16 +287,10 @@ def items_in(file: Any, path: Path) -> dict[str, Any]:
                 raise EngineError(f"{path}: {full} is neither a group nor a dataset ({ADVICE})")
             if isinstance(item, h5py.Dataset):
                 _check_dataset(item, path, full)
-                if "what" in item.attrs:
-                    found[full] = item
+                found[full] = item
             else:
                 waiting.append((full, item, depth + 1))
-    for full, item in found.items():
-        if what_is(item) not in WHATS:
-            raise EngineError(
-                f"{path}: {full} is said to be {what_is(item)!r}, which the layout does not know ({ADVICE})"
-            )
-    return dict(sorted(found.items()))
+    return found
 
 
 def _check_dataset(dataset: Any, path: Path, name: str) -> None:
@@ -299,6 +304,14 @@ def _check_dataset(dataset: Any, path: Path, name: str) -> None:
         or dataset.nbytes > path.stat().st_size
     ):
         raise EngineError(f"{path}: {name} is not stored as the layout says ({ADVICE})")
+
+
+def read_through(item: Any) -> None:
+    """Reads all values of an item or of what belongs to one, part by part: HDF5 compares the checksum of every chunk."""
+    if item.size:
+        depth = item.chunks[0]
+        for first in range(0, item.shape[0], depth):
+            item[first : first + depth]
 
 
 def decoded(item: Any) -> Volume | Table | Curve | Catalogue | dict[str, Any] | np.ndarray:
