@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 INTERRUPTED = 4
@@ -9,7 +10,13 @@ INTERRUPTED = 4
 
 
 def main() -> None:
-    """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside."""
+    """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside.
+
+    What a terminal has no letters for is printed as \\u2192, and the traceback of what should not happen cannot steer it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         from engine.cli.commands import app
 
@@ -17,3 +24,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(INTERRUPTED)
+    except Exception:
+        from traceback import format_exc
+
+        from engine.cli.show import complain
+
+        complain(format_exc().rstrip())
+        sys.exit(1)

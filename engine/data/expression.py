@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ def rows(expression: str, table: Table) -> np.ndarray:
     """(n,) bool: the rows for which the expression is true.
 
     It may hold comparisons (< <= > >= == !=, also 0.2 < cc < 0.5), `in (1, 3)`, and, or, not, parentheses, + - * /,
-    numbers and column names. Anything else is an EngineError that counts its column from 1.
+    numbers and column names. Anything else is an EngineError that counts its column from 1. What is no number (0/0, or an empty
+    value of a table) compares as false, and != as true.
     """
     if len(expression) > _MOST_CHARACTERS:
         raise EngineError(f"a condition has at most {_MOST_CHARACTERS} characters, this one has {len(expression)}")
@@ -191,7 +193,10 @@ class _Parser:
         token = self.next
         if token.kind == "number":
             self.tokens.pop(0)
-            return np.asarray(float(token.text))
+            number = float(token.text)
+            if not math.isfinite(number):
+                _stop(self.expression, token.start, "this number is too large")
+            return np.asarray(number)
         if token.kind == "name":
             self.tokens.pop(0)
             return self._column(token)
