@@ -17,7 +17,8 @@ from engine.faults import EngineError
 __all__ = ["rows"]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|==|!=|[-+*/<>(),]))"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|==|!=|[-+*/<>(),]))",
+    re.ASCII,
 )
 _WORDS = ("and", "or", "not", "in")
 _COMPARISONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -30,6 +31,7 @@ _COMPARISONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 _MOST_CHARACTERS = 2000
 _DEEPEST = 40
+_SHOWN = 160
 
 
 def rows(expression: str, table: Table) -> np.ndarray:
@@ -75,7 +77,9 @@ def _hint(character: str) -> str:
 
 
 def _stop(expression: str, start: int, what: str) -> NoReturn:
-    raise EngineError(f"{expression!r}, column {start + 1}: {what}")
+    """An EngineError at a column; of a long condition only what is around it is shown."""
+    shown = expression if len(expression) <= _SHOWN else f"… {expression[max(0, start - _SHOWN // 2) :][:_SHOWN]} …"
+    raise EngineError(f"{shown!r}, column {start + 1}: {what}")
 
 
 class _Parser:
