@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
+from typing import TextIO
 
 INTERRUPTED = 4
 """Exit code after Ctrl-C."""
@@ -17,6 +19,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
     try:
         from engine.cli.commands import app
 
@@ -31,3 +34,17 @@ def main() -> None:
 
         complain(format_exc().rstrip())
         sys.exit(1)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What a library warns of, in a line."""
+    from engine.cli.show import complain
+
+    complain(f"{category.__name__}: {message} ({filename}:{lineno})")

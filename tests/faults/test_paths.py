@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import made_up_dynamo
@@ -325,6 +326,65 @@ def test_a_file_whose_name_nobody_typed_is_not_written_through_a_link(folder: Pa
     for words in (("new", "phantom", "pr_1_table.png"), ("query", "pr_1", "--as-dynamo", "boxes")):
         assert engine(*words).exit_code in (0, 1)
     assert precious.read_text() == "precious"
+
+
+class Opened:
+    """Every file and folder that Python code opens, and whether it is opened to be written."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.found: set[tuple[str, bool]] = set()
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, values: tuple[object, ...]) -> None:
+        if self.is_on and event in ("open", "os.scandir", "os.listdir") and isinstance(values[0], str | os.PathLike):
+            flags = values[2] if event == "open" else 0
+            is_written = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) > 0
+            self.found.add((os.path.realpath(values[0]), is_written))
+
+
+@pytest.fixture(scope="module")
+def opened() -> Opened:
+    """One for all tests: such a hook stays."""
+    return Opened()
+
+
+def test_a_run_opens_outside_what_check_has_told_and_nothing_else(folder: Path, opened: Opened) -> None:
+    outside = folder.parent / "outside"
+    boxes(outside / "boxes")
+    boxes(folder / "more")
+    (folder / "more" / "particle_00002.mrc").rename(outside / "two.mrc")
+    (folder / "more" / "particle_00002.mrc").symlink_to(outside / "two.mrc")
+    rows = f"1 ../outside/boxes/particle_00001.mrc\n2 more/particle_00002.mrc\n3 {folder}/more/particle_00003.mrc\n"
+    (folder / "list.star").write_text(f"data_\nloop_\n_tag\n_particleFile\n{rows}")
+    average(folder, "list.star", "../outside/t.tbl")
+    write_volume(Volume(np.random.default_rng(2).normal(size=(16,) * 3).astype(np.float32), 2.0), outside / "t.mrc")
+    (outside / "list.vll").write_text("t.mrc\n")
+    (folder / "tomos.vll").symlink_to(outside / "list.vll")
+    (folder / "t.mrc").symlink_to(outside / "t.mrc")
+    (folder / "tomos.toml").write_text('kind = "catalogue"\n[data]\nlist = "tomos.vll"\n[binned]\nbin_factors = [2]\n')
+    write_table(Table.blank(1, tag=[1], x=8, y=8, z=8, tomo=1, averaged=1, apix=2.0), folder / "t.csv")
+    data = 'each = "tomogram"\n[data]\ncatalogue = "tomos:tomograms"\ntable = "t.csv"\n'
+    (folder / "crop.toml").write_text(f'kind = "extraction"\n{data}[box]\nsize_px = 8\n')
+    told = {str(place.path) for one in check(".") for place in one.outside}
+    assert len(told) == 5
+    before = everything(outside)
+    opened.found.clear()
+    opened.is_on = True
+    run_projects(["."], gpus=())
+    opened.is_on = False
+    assert everything(outside) == before
+    led_out = {path for path, _ in opened.found if path.startswith(f"{outside}/")}
+    assert led_out == told
+    below = [path for path, is_written in opened.found if is_written and path.startswith(f"{folder.parent}/")]
+    assert below
+    assert all(path.startswith((f"{folder}/av", f"{folder}/tomos", f"{folder}/crop")) for path in below)
+
+
+def test_the_page_on_json_names_its_keys(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "schemas" / "check.md").read_text("utf-8")
+    (one,) = json.loads(engine("check", str(written(folder) / "truth.toml"), "--json").stdout)
+    assert re.findall(r"^\| `(\w+)` ", page, re.MULTILINE) == list(one)
 
 
 def test_a_card_of_dynamo_writes_one_new_file_whatever_it_says(folder: Path) -> None:
