@@ -35,7 +35,10 @@ LETTERS = {
 """Dynamo's short item names and the words they stand for."""
 
 Half = Literal["even", "odd"]
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_MOST_CHARACTERS = 4000
+NAME_WORDS = "letters, digits, '_', '-' and '.', at most 80, and no device of Windows such as nul"
 _RANGE = re.compile(r"(\d+):(\d+|last)")
 
 
@@ -83,6 +86,11 @@ class Address:
         return self.text or f"{self.project}:{self.item}"
 
 
+def is_name(text: str) -> bool:
+    """True for what may name a project, a step or an item: it can stand in an address, and is a file's name everywhere."""
+    return _NAME.fullmatch(text) is not None and _DEVICE.fullmatch(text) is None
+
+
 def is_address(text: str) -> bool:
     """True for what contains a colon; everything else is a path."""
     return ":" in text
@@ -90,11 +98,15 @@ def is_address(text: str) -> bool:
 
 def parse(text: str) -> Address:
     """The address that the text spells; an EngineError says what is wrong and what would be right."""
+    if len(text) > _MOST_CHARACTERS:
+        raise EngineError(
+            f"{text[:60]!r} …: an address has at most {_MOST_CHARACTERS} characters (name a range: ite=0:last)"
+        )
     project, _, rest = text.partition(":")
     if not project:
         raise EngineError(f"{text!r}: an address starts with a project name, as in pr_1:average")
-    if not _NAME.fullmatch(project.rsplit("/", 1)[-1]):
-        raise EngineError(f"{text!r}: {project!r} is not a project name (letters, digits, '_', '-' and '.')")
+    if not is_name(project.rsplit("/", 1)[-1]):
+        raise EngineError(f"{text!r}: {project!r} is not a project name ({NAME_WORDS})")
     parts = _split(rest)
     item = parts[0] if parts else ""
     if not item or "=" in item:
@@ -127,7 +139,7 @@ def _value(text: str, key: str, value: str) -> Numbers | int | str:
         if value not in ("even", "odd"):
             raise EngineError(f"{text!r}: half is even or odd, not {value!r}")
         return value
-    if not value.isdigit():
+    if not value.isdecimal():
         raise EngineError(f"{text!r}: {key} is a whole number, not {value!r}")
     return int(value)
 
@@ -137,7 +149,7 @@ def _numbers(text: str, key: str, value: str) -> Numbers:
         return LAST
     if value in ("*", "all"):
         return ALL
-    if value.isdigit():
+    if value.isdecimal():
         return Numbers(listed=(int(value),))
     if match := _RANGE.fullmatch(value):
         first, last = match.groups()

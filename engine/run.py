@@ -17,6 +17,7 @@ from engine.inputs import check_neighbours, opened
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
 from engine.kinds.hooks import hooks_of
+from engine.outside import refuse_outside
 from engine.plan import PlannedStep, is_asked, plan
 from engine.project import Project, campaign
 from engine.room import refuse_without_room
@@ -158,19 +159,22 @@ def run(
     workers: int | None = None,
     gpus: tuple[int, ...] | str | None = None,
     hooks: bool = True,
+    follow_links: bool = False,
     listen: Callable[[Event], None] = _nobody,
 ) -> list[Outcome]:
     """What was done to each project, neighbours first; paths are project files or campaign folders.
 
     Stale steps stop everything before anything is touched, unless redo names them (see `plan`). KeyboardInterrupt and
     the errors of steps pass through; all that was stored before stays. Projects with hooks run code of their campaign
-    folder; with hooks = False they are an EngineError.
+    folder; with hooks = False they are an EngineError. Results that would be written outside the campaign folder are an Unsafe;
+    with follow_links the folder of a project's results may be a link that leads there.
     """
     patterns = tuple(redo)
     projects = campaign(Path(path) for path in paths)
     if not hooks:
         _refuse_hooks(projects)
     _refuse_unknown(patterns, projects)
+    refuse_outside(projects, follow_links)
     plans = [(project, plan(project, patterns)) for project in projects]
     _refuse_stale(plans)
     if any(

@@ -45,7 +45,7 @@ def parse(raw: bytes) -> tuple[dict[str, Any], str, Spans]:
 
 def _decoded(raw: bytes) -> str:
     if len(raw) > LARGEST_BYTES:
-        raise Slip(1, 1, f"is no project: {len(raw) / 1e6:.1f} MB of text", "a project file has a few KB")
+        raise Slip(1, 1, f"is no project: more than {LARGEST_BYTES / 1e6:g} MB of text", "a project file has a few KB")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

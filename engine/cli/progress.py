@@ -138,11 +138,11 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
         TimeRemainingColumn,
     )
 
-    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    columns: list[Any] = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()]
     progress = Progress(
         *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
     )
-    names = {name: show.clean(name).replace("[", "\\[") for name in projects}
+    names = {name: show.clean(name) for name in projects}
     with progress:
         whole = progress.add_task("projects", total=len(projects), visible=len(projects) > 1)
         steps = progress.add_task("steps", total=None)
@@ -154,9 +154,9 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     progress.reset(steps, total=event.steps, description=names.get(event.project, "steps"))
                 case StepStarted():
                     progress.update(steps, completed=event.number - 1)
-                    progress.reset(particles, total=None, description=f"  {event.step}", visible=True)
+                    progress.reset(particles, total=None, description=f"  {show.clean(event.step)}", visible=True)
                 case Resumed():
-                    progress.console.print(_resumed_text(event), markup=False)
+                    progress.console.print(show.clean(_resumed_text(event)), markup=False)
                 case ChunkDone():
                     progress.update(particles, completed=event.done, total=event.total)
                 case StepStored():

@@ -18,8 +18,10 @@ from engine.files.doc import read_table_map
 from engine.files.numbers import number, shortest
 from engine.files.particle_list import tomogram_numbers
 from engine.files.raw import ending, reading, text_of, write_text
+from engine.steering import steers
 
 STAR_COLUMN = "rlnTomoReconstructedTomogram"
+TILT_LISTS = "rlnTomoTiltSeriesStarFile"
 TEXTS = ("path", "name")
 CSV_NAMES = {
     "number": ("number",),
@@ -76,6 +78,11 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     lines = [[name for names in CSV_NAMES.values() for name in names]]
     for row in catalogue.rows():
         parts = [value for name in CSV_NAMES for value in _cells(row[name], len(CSV_NAMES[name]))]
+        for name in (row["path"], row["name"]):
+            if steers(name) or name != name.strip():
+                raise EngineError(
+                    f"{path}: {name!r} would not be read back (rename it, without line breaks and outer blanks)"
+                )
         lines.append(
             ["" if part is None else shortest(part) if isinstance(part, float) else str(part) for part in parts]
         )
@@ -197,10 +204,8 @@ def _singles(tomograms: Block) -> dict[str, np.ndarray]:
 def _tilts(path: Path, tomograms: Block, row: int, version4: Block | None) -> Facts:
     """What the tilts tell: RELION 5 keeps them in a file for each tilt series, RELION 4 in a block."""
     tilts = version4
-    if tilts is None and "rlnTomoTiltSeriesStarFile" in tomograms:
-        name = Path(tomograms.words("rlnTomoTiltSeriesStarFile")[row])
-        file = next((place / name for place in path.absolute().parents if (place / name).is_file()), None)
-        tilts = next(iter(read_blocks(file).values())) if file else None
+    if tilts is None and (file := _tilt_list(path, tomograms, row)):
+        tilts = next(iter(read_blocks(file).values()))
     if tilts is None:
         return {}
     facts: Facts = {}
@@ -216,6 +221,23 @@ def _tilts(path: Path, tomograms: Block, row: int, version4: Block | None) -> Fa
     if "rlnMicrographPreExposure" in tilts:
         facts["dose_e_A2"] = float(tilts.numbers("rlnMicrographPreExposure").max())
     return facts
+
+
+def _tilt_list(path: Path, tomograms: Block, row: int) -> Path | None:
+    """RELION 5's file of a tilt series, sought beside the list and in the folders above it."""
+    if TILT_LISTS not in tomograms:
+        return None
+    name = Path(tomograms.words(TILT_LISTS)[row])
+    return next((place / name for place in path.absolute().parents if (place / name).is_file()), None)
+
+
+def tilt_lists(path: str | Path) -> list[Path]:
+    """The files of tilt series that are read with a list of tomograms."""
+    path = Path(path)
+    blocks = read_blocks(path).values() if ending(path) == ".star" else ()
+    listing = next((block for block in blocks if TILT_LISTS in block), None)
+    rows = range(len(listing)) if listing else ()
+    return [file for row in rows if listing and (file := _tilt_list(path, listing, row))]
 
 
 def found_beside(listed: Mapping[int, str], listing: Path, campaign: Path) -> dict[int, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from engine.faults import EngineError
 from engine.files.numbers import number, shortest
 from engine.files.raw import reading, text_of, write_text
+from engine.steering import made_visible
 
 LARGEST_BYTES = 10_000_000
 YELLOW = {"r": 1.0, "g": 1.0, "b": 0.0}
@@ -53,7 +54,7 @@ def read_markers(path: str | Path) -> Markers:
 
 def write_markers(markers: Markers, path: str | Path) -> None:
     """Writes one marker set, yellow, with its links."""
-    root = ElementTree.Element("marker_set", name=markers.name)
+    root = ElementTree.Element("marker_set", name=made_visible(markers.name))
     for marker, point, radius in zip(markers.ids, markers.points_xyz_A, markers.radii_A, strict=True):
         place = dict(zip("xyz", point.tolist(), strict=True))
         _add(root, "marker", {"id": marker, **place, **YELLOW, "radius": radius})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.faults import EngineError
 from engine.files.raw import text_of, write_text
+from engine.steering import steers
 
 
 def read_table_map(path: str | Path) -> dict[int, Path]:
@@ -31,5 +32,10 @@ def read_table_map(path: str | Path) -> dict[int, Path]:
 
 
 def write_table_map(tomograms: Mapping[int, Path], path: str | Path) -> None:
-    """Writes one line per tomogram, in ascending order."""
+    """Writes one line per tomogram, in ascending order. A path that would not be read back is an EngineError."""
+    for name in map(str, tomograms.values()):
+        if steers(name) or name != name.strip():
+            raise EngineError(
+                f"{path}: {name!r} cannot stand in a table map (rename it, without line breaks and outer blanks)"
+            )
     write_text("".join(f"{number} {tomograms[number]}\n" for number in sorted(tomograms)), Path(path))

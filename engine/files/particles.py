@@ -40,6 +40,11 @@ class ParticleFiles:
         shape, self.pixel_size_A = _facts(files[0])
         self.box_px = _cube(files[0], shape)
 
+    @property
+    def files(self) -> list[Path]:
+        """The files, in the order of the tags."""
+        return list(self._files.values())
+
     def read(self, tag: int) -> np.ndarray:
         file = self._files[tag]
         volume = _read(file)
@@ -148,7 +153,12 @@ def write_particle_folder(particles: Particles, folder: str | Path, ending: str 
         folder.mkdir(parents=True, exist_ok=True)
     write = write_em if ending == ".em" else write_mrc
     for tag in particles.tags.tolist():
-        write(Volume(particles.read(tag), particles.pixel_size_A), folder / f"particle_{tag:05d}{ending}")
+        file = folder / f"particle_{tag:05d}{ending}"
+        if file.is_symlink():
+            raise EngineError(
+                f"{file}: is a link, what it leads to would be overwritten (remove it, or name another folder)"
+            )
+        write(Volume(particles.read(tag), particles.pixel_size_A), file)
 
 
 def write_particle_stack(particles: Particles, path: str | Path) -> None:
