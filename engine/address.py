@@ -36,7 +36,10 @@ LETTERS = {
 
 Half = Literal["even", "odd"]
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_RANGE = re.compile(r"(\d+):(\d+|last)")
+_WHOLE = r"[0-9]{1,15}"
+_RANGE = re.compile(rf"({_WHOLE}):({_WHOLE}|last)")
+_LIST = re.compile(rf"\[\s*{_WHOLE}(\s*,\s*{_WHOLE})*\s*\]")
+_LONGEST = 2000
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def is_address(text: str) -> bool:
 
 def parse(text: str) -> Address:
     """The address that the text spells; an EngineError says what is wrong and what would be right."""
+    if len(text) > _LONGEST:
+        raise EngineError(f"{text[:60]!r}…: an address has at most {_LONGEST} characters, this one has {len(text)}")
     project, _, rest = text.partition(":")
     if not project:
         raise EngineError(f"{text!r}: an address starts with a project name, as in pr_1:average")
@@ -127,7 +132,7 @@ def _value(text: str, key: str, value: str) -> Numbers | int | str:
         if value not in ("even", "odd"):
             raise EngineError(f"{text!r}: half is even or odd, not {value!r}")
         return value
-    if not value.isdigit():
+    if not re.fullmatch(_WHOLE, value):
         raise EngineError(f"{text!r}: {key} is a whole number, not {value!r}")
     return int(value)
 
@@ -137,13 +142,13 @@ def _numbers(text: str, key: str, value: str) -> Numbers:
         return LAST
     if value in ("*", "all"):
         return ALL
-    if value.isdigit():
+    if re.fullmatch(_WHOLE, value):
         return Numbers(listed=(int(value),))
     if match := _RANGE.fullmatch(value):
         first, last = match.groups()
         return Numbers(first=int(first), last=None if last == "last" else int(last))
-    if re.fullmatch(r"\[\s*\d+(\s*,\s*\d+)*\s*\]", value):
-        return Numbers(listed=tuple(int(number) for number in re.findall(r"\d+", value)))
+    if _LIST.fullmatch(value):
+        return Numbers(listed=tuple(int(number) for number in re.findall(_WHOLE, value)))
     can = (
         "a number, last, *, a range 0:last or a list [1,3]"
         if key == "ite"

@@ -15,7 +15,8 @@ from engine.data import Catalogue, TomogramFacts
 from engine.faults import EngineError
 from engine.files.blocks import Block, read_blocks
 from engine.files.doc import read_table_map
-from engine.files.numbers import number, shortest
+from engine.files.limits import LARGEST_LIST_BYTES
+from engine.files.numbers import finite, shortest, whole
 from engine.files.particle_list import tomogram_numbers
 from engine.files.raw import ending, reading, text_of, write_text
 
@@ -95,7 +96,7 @@ def _doc(path: Path) -> list[Facts]:
 def _vll(path: Path) -> list[Facts]:
     """Lines of paths, each with lines `* key = value` after it; other lines of Dynamo's (>, !, #) are left out."""
     rows: list[Facts] = []
-    for line, text in enumerate(text_of(path, "a volume list").splitlines(), start=1):
+    for line, text in enumerate(text_of(path, "a volume list", LARGEST_LIST_BYTES).splitlines(), start=1):
         words = text.strip()
         if not words or words[0] in "#>!":
             continue
@@ -112,7 +113,7 @@ def _vll(path: Path) -> list[Facts]:
 
 def _csv(path: Path) -> list[Facts]:
     with reading(path, "a CSV list of tomograms"):
-        lines = csv.reader(io.StringIO(text_of(path, "a CSV list of tomograms")))
+        lines = csv.reader(io.StringIO(text_of(path, "a CSV list of tomograms", LARGEST_LIST_BYTES)))
         header = [name.strip() for name in next(lines, [])]
         known = [name for names in CSV_NAMES.values() for name in names]
         for name in header:
@@ -139,14 +140,12 @@ def _fact(name: str, words: list[str], where: str) -> Facts:
     """A fact from its words; what is no number where one belongs is an EngineError."""
     if name in TEXTS:
         return {name: " ".join(words)}
-    numbers = [number(word, where) for word in words]
     wanted = 2 if name == "tilt_range_deg" else 1
-    if len(numbers) != wanted:
-        raise EngineError(f"{where}: {name} has {len(numbers)} numbers, not {wanted}")
+    if len(words) != wanted:
+        raise EngineError(f"{where}: {name} has {len(words)} numbers, not {wanted}")
     if name in ("number", "handedness"):
-        if not numbers[0].is_integer():
-            raise EngineError(f"{where}: {name} is {numbers[0]:g}, not a whole number")
-        return {name: int(numbers[0])}
+        return {name: whole(words[0], f"{where}: {name}")}
+    numbers = [finite(word, f"{where}: {name}") for word in words]
     return {name: (numbers[0], numbers[1]) if wanted == 2 else numbers[0]}
 
 

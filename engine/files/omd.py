@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from engine.data import Marks
 from engine.faults import EngineError
-from engine.files.raw import reading
+from engine.files import matlab
+from engine.files.limits import LARGEST_MODEL_BYTES
+from engine.files.raw import bytes_of, reading
 
 EXPORT = (
     "in MATLAB: m = dread('x.omd'); writetable(array2table([m.group_labels(:), m.points - 1], 'VariableNames', "
@@ -26,12 +29,14 @@ def read_omd(path: Path) -> Marks:
     from scipy.io.matlab import MatReadError
 
     with reading(path, "a Dynamo model"):
-        try:
-            content = loadmat(path, squeeze_me=True, struct_as_record=False)
-        except NotImplementedError:  # MATLAB 7.3 is HDF5, which SciPy leaves to others
-            content = {}
-        except MatReadError as error:
-            raise ValueError(str(error)) from error
+        raw = bytes_of(path, LARGEST_MODEL_BYTES)
+        content = {}
+        if not matlab.is_version_7_3(raw):
+            matlab.refuse_other(raw, path, "a Dynamo model", LARGEST_MODEL_BYTES)
+            try:
+                content = loadmat(io.BytesIO(raw), squeeze_me=True, struct_as_record=False)
+            except MatReadError as error:
+                raise ValueError(str(error)) from error
         models = [value for name, value in content.items() if not name.startswith("__")]
         for model in models:
             if (found := _dipoles(model)) is not None or (found := _points(model)) is not None:
