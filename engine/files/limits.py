@@ -5,11 +5,11 @@ The caps lie above all that people have, and low enough that a file within them 
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
 from engine.faults import EngineError
+from engine.memory import available_bytes
 
 LARGEST_TEXT_BYTES = 500_000_000
 """Tables, STAR files and atomic models: a million particles take 250 MB as .tbl, and some 3 GB while they are read."""
@@ -22,6 +22,9 @@ LARGEST_MODEL_BYTES = 100_000_000
 
 MOST_PACKED_TIMES = 1100
 """No zlib stream unpacks to more than 1032 times its length; LZW's share of a TIFF strip is smaller."""
+
+NEVER_TOO_MUCH_BYTES = 64 << 20
+"""The system is not asked about less, which a box of a particle has."""
 
 
 def refuse_large(path: Path, most_bytes: int) -> None:
@@ -43,19 +46,10 @@ def too_large(path: Path, most_bytes: int) -> EngineError:
 
 
 def refuse_beyond_memory(path: Path, n_bytes: int) -> None:
-    """EngineError when so many bytes would not fit into the memory that is free."""
-    if n_bytes > (free := free_bytes()):
+    """EngineError when so many bytes are more than the memory that is left."""
+    left = available_bytes() if n_bytes > NEVER_TOO_MUCH_BYTES else None
+    if left is not None and n_bytes > left:
         raise EngineError(
-            f"{path}: takes {n_bytes / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free; "
+            f"{path}: takes {n_bytes / 1e9:.1f} GB of memory, and {left / 1e9:.1f} GB are left; "
             "bin or crop it, or use a machine with more"
         )
-
-
-def free_bytes() -> int:
-    """What a process may take without others being stopped for it; where the system does not tell, all there is."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        told = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-        return (told["MemAvailable"] + told["SwapFree"]) * 1024
-    except (OSError, KeyError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
