@@ -35,7 +35,8 @@ LETTERS = {
 """Dynamo's short item names and the words they stand for."""
 
 Half = Literal["even", "odd"]
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_MOST_CHARACTERS = 1000
 _WHOLE = r"[0-9]{1,15}"
 _RANGE = re.compile(rf"({_WHOLE}):({_WHOLE}|last)")
 _LIST = re.compile(rf"\[\s*{_WHOLE}(\s*,\s*{_WHOLE})*\s*\]")
@@ -92,11 +93,12 @@ def is_address(text: str) -> bool:
 
 def parse(text: str) -> Address:
     """The address that the text spells; an EngineError says what is wrong and what would be right."""
+    refuse_long(text)
     project, _, rest = text.partition(":")
     if not project:
         raise EngineError(f"{text!r}: an address starts with a project name, as in pr_1:average")
     if not _NAME.fullmatch(project.rsplit("/", 1)[-1]):
-        raise EngineError(f"{text!r}: {project!r} is not a project name (letters, digits, '_', '-' and '.')")
+        raise EngineError(f"{text!r}: {project!r} is not a project name (at most 80 letters, digits, '_', '-' and '.')")
     parts = _split(rest)
     item = parts[0] if parts else ""
     if not item or "=" in item:
@@ -114,6 +116,14 @@ def parse(text: str) -> Address:
         given.add(key)
         values[key] = _value(text, key, value)
     return Address(project, LETTERS.get(item, item), text=text, **values)
+
+
+def refuse_long(text: str) -> None:
+    """EngineError for what is far longer than any address."""
+    if len(text) > _MOST_CHARACTERS:
+        raise EngineError(
+            f"{text[:60]!r} …: an address has at most {_MOST_CHARACTERS} characters (name a range: ite=0:last)"
+        )
 
 
 def _split(rest: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.faults import EngineError
 from engine.files.numbers import shortest
-from engine.files.raw import reading, text_of, write_text
+from engine.files.raw import reading, shortened, text_of, write_text
 
 WORDS = [
     "particleFile",
@@ -51,7 +51,9 @@ class Block:
         try:
             return np.asarray(self.columns[name], dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise EngineError(f"{self.path}: the column _{name} holds text where numbers belong ({error})") from error
+            raise EngineError(
+                f"{self.path}: the column _{name} holds text where numbers belong ({shortened(str(error))})"
+            ) from error
 
     def words(self, name: str) -> list[str]:
         """The column as text."""

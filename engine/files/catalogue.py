@@ -16,7 +16,7 @@ from engine.faults import EngineError
 from engine.files.blocks import Block, read_blocks
 from engine.files.doc import read_table_map
 from engine.files.limits import LARGEST_LIST_BYTES
-from engine.files.numbers import finite, shortest, whole
+from engine.files.numbers import finite, shortest, whole, wholes
 from engine.files.particle_list import tomogram_numbers
 from engine.files.raw import ending, reading, text_of, write_text
 
@@ -169,12 +169,12 @@ def _star(path: Path, column: str) -> list[Facts]:
     names = tomograms.words("rlnTomoName")
     numbers = tomogram_numbers(names)
     single = _singles(tomograms)
+    hands = wholes(tomograms.numbers("rlnTomoHand"), f"{path}: _rlnTomoHand")
     rows = []
     for row, name in enumerate(names):
         facts: Facts = {"number": numbers[name], "name": name, "path": tomograms.words(column)[row]}
         facts |= {fact: float(values[row]) for fact, values in single.items()}
-        if "rlnTomoHand" in tomograms:
-            facts["handedness"] = int(tomograms.numbers("rlnTomoHand")[row])
+        facts["handedness"] = int(hands[row])
         rows.append(facts | _tilts(path, tomograms, row, blocks.get(name)))
     return rows
 
@@ -200,7 +200,7 @@ def _tilts(path: Path, tomograms: Block, row: int, version4: Block | None) -> Fa
         name = Path(tomograms.words("rlnTomoTiltSeriesStarFile")[row])
         file = next((place / name for place in path.absolute().parents if (place / name).is_file()), None)
         tilts = next(iter(read_blocks(file).values())) if file else None
-    if tilts is None:
+    if not tilts:
         return {}
     facts: Facts = {}
     angles = next((one for one in ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle") if one in tilts), None)

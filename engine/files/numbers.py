@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
+
 from engine.faults import EngineError
 
 LARGEST_WHOLE = 10**15
 """Whole numbers below are kept by float64, in which tables hold them."""
-_REAL = r"[+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)"
+_REAL = r"[+-]?(?:nan|inf|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)"
 _NUMBER = re.compile(rf"({_REAL})(?:(?=[+-]){_REAL}[ij])?", re.IGNORECASE)
 
 
@@ -35,6 +37,14 @@ def whole(word: str, where: str) -> int:
     if not value.is_integer() or abs(value) >= LARGEST_WHOLE:
         raise EngineError(f"{where}: {word[:40]!r} is not a whole number of at most 15 digits; correct or remove it")
     return int(value)
+
+
+def wholes(values: np.ndarray, where: str) -> np.ndarray:
+    """int64 of float64 values, cut to whole numbers; what int64 cannot hold is an EngineError."""
+    lost = values[~(np.abs(values) < LARGEST_WHOLE)]
+    if len(lost):
+        raise EngineError(f"{where}: {lost[0]:g} is not a whole number of at most 15 digits; correct or remove it")
+    return values.astype(np.int64)
 
 
 def shortest(value: float) -> str:

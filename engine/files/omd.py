@@ -12,6 +12,7 @@ from engine.data import Marks
 from engine.faults import EngineError
 from engine.files import matlab
 from engine.files.limits import LARGEST_MODEL_BYTES
+from engine.files.numbers import wholes
 from engine.files.raw import bytes_of, reading
 
 EXPORT = (
@@ -49,8 +50,8 @@ def _points(model: Any) -> Marks | None:
     if not isinstance(points, np.ndarray) or not points.size or points.size % 3:
         return None
     points = points.reshape(-1, 3).astype(np.float64) - 1
-    labels = np.atleast_1d(np.asarray(getattr(model, "group_labels", ())))
-    groups = labels.astype(np.int64) if labels.size == len(points) else np.ones(len(points), dtype=np.int64)
+    labels = np.ravel(np.asarray(getattr(model, "group_labels", ()), dtype=np.float64))
+    groups = wholes(labels, "group_labels") if labels.size == len(points) else np.ones(len(points), dtype=np.int64)
     return Marks(points, groups, np.zeros(len(points)))
 
 
@@ -60,7 +61,7 @@ def _dipoles(model: Any) -> Marks | None:
     if not told:
         return None
     points = np.array([end for one in told for end in (one.center, one.north)], dtype=np.float64) - 1
-    labels = [int(np.ravel(getattr(one, "label", 0))[0]) for one in told if np.size(getattr(one, "label", 0))]
+    labels = [float(np.ravel(getattr(one, "label", 0))[0]) for one in told if np.size(getattr(one, "label", 0))]
     is_told = len(set(labels)) == len(told)
-    groups = np.array(labels if is_told else range(1, len(told) + 1), dtype=np.int64)
+    groups = wholes(np.array(labels if is_told else range(1, len(told) + 1), dtype=np.float64), "label")
     return Marks(points, np.repeat(groups, 2), np.zeros(len(points)))

@@ -21,6 +21,7 @@ from engine.faults import EngineError
 from engine.files.limits import LARGEST_TEXT_BYTES, refuse_beyond_memory, refuse_large, too_large
 
 PACKED = (".gz", ".bz2")
+LONGEST_REASON = 200
 _BLOCK_BYTES = 1 << 20
 
 # Foreign parsers document no exceptions: this is what they were seen to throw on truncated, garbled and wrong files.
@@ -61,10 +62,16 @@ def reading(path: Path, form: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise EngineError(f"{path}: is a folder where {form} was expected; give a file") from error
     except _THROWN as error:
-        reason = str(error).strip() or type(error).__name__
+        reason = shortened(str(error)) or type(error).__name__
         raise EngineError(
             f"{path}: cannot be read as {form} ({reason}); check that the file is complete and its ending true"
         ) from error
+
+
+def shortened(text: str) -> str:
+    """A parser's complaint in one line, without the whole of what it complains about."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]} …"
 
 
 @contextmanager
