@@ -18,7 +18,7 @@ from engine.files.doc import read_table_map
 from engine.files.limits import LARGEST_LIST_BYTES
 from engine.files.numbers import finite, shortest, whole, wholes
 from engine.files.particle_list import tomogram_numbers
-from engine.files.raw import ending, reading, text_of, write_text
+from engine.files.raw import ending, is_there, reading, text_of, write_text
 
 STAR_COLUMN = "rlnTomoReconstructedTomogram"
 TEXTS = ("path", "name")
@@ -198,7 +198,7 @@ def _tilts(path: Path, tomograms: Block, row: int, version4: Block | None) -> Fa
     tilts = version4
     if tilts is None and "rlnTomoTiltSeriesStarFile" in tomograms:
         name = Path(tomograms.words("rlnTomoTiltSeriesStarFile")[row])
-        file = next((place / name for place in path.absolute().parents if (place / name).is_file()), None)
+        file = next((place / name for place in path.absolute().parents if is_there(place / name)), None)
         tilts = next(iter(read_blocks(file).values())) if file else None
     if not tilts:
         return {}
@@ -222,7 +222,7 @@ def found_beside(listed: Mapping[int, str], listing: Path, campaign: Path) -> di
 
     def place(file: str) -> str:
         folders = [*listing.absolute().parents, campaign.absolute()]
-        found = next((folder / file for folder in folders if (folder / file).exists()), folders[0] / file)
+        found = next((folder / file for folder in folders if is_there(folder / file)), folders[0] / file)
         return str(found.relative_to(campaign.absolute()) if campaign.absolute() in found.parents else found)
 
     return {number: place(file) for number, file in listed.items()}

@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from engine.faults import EngineError
+from engine.faults import EngineError, clipped
 from engine.files.limits import LARGEST_TEXT_BYTES, refuse_beyond_memory, refuse_large, too_large
 
 PACKED = (".gz", ".bz2")
@@ -70,8 +70,15 @@ def reading(path: Path, form: str) -> Iterator[None]:
 
 def shortened(text: str) -> str:
     """A parser's complaint in one line, without the whole of what it complains about."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]} …"
+    return clipped(" ".join(text.split()), LONGEST_REASON)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; what no system takes for a name is not there."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 @contextmanager

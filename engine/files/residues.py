@@ -24,8 +24,9 @@ def read_residues(path: str | Path) -> Residues:
     if ending(path) not in (*PDB, *CIF):
         raise EngineError(f"{path}: is no atomic model by its name (give a .pdb or .cif, as it is or in .gz or .bz2)")
     with reading(path, "an atomic model"):
-        text = bytes_of(path, LARGEST_TEXT_BYTES).decode("utf-8", "replace")
         is_pdb = ending(path) in PDB
+        text = bytes_of(path, LARGEST_TEXT_BYTES).decode("ascii" if is_pdb else "utf-8", "replace")
+        text = text.replace("\ufffd", "?")  # which PDB's fixed columns would cut in two
         structure = (
             gemmi.read_pdb_string(text) if is_pdb else gemmi.make_structure_from_block(gemmi.cif.read_string(text)[0])
         )

@@ -69,7 +69,9 @@ def campaign(folder: Path) -> None:
     for name in ("pr_0", "pr_1"):
         project = load(folder / f"{name}.toml")
         for step in project.steps:
-            whats = {item: getattr(project.items.get(item.rsplit("/", 1)[-1]), "what", "spectra") for item in step.makes}
+            whats = {
+                item: getattr(project.items.get(item.rsplit("/", 1)[-1]), "what", "spectra") for item in step.makes
+            }
             outputs = {item: _any(what) for item, what in whats.items()}
             Store(project.store_folder).write(step, project.kind, "k" * 32, {}, outputs, seeds.STARTED, 1.0, "CPU")
 
