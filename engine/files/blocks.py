@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from engine.faults import EngineError
+from engine.files import star_rows
 from engine.files.numbers import shortest
-from engine.files.raw import reading, text_of, write_text
+from engine.files.raw import reading, shortened, text_of, write_text
 from engine.steering import steers
 
 WORDS = [
@@ -54,7 +55,9 @@ class Block:
         try:
             return np.asarray(self.columns[name], dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise EngineError(f"{self.path}: the column _{name} holds text where numbers belong ({error})") from error
+            raise EngineError(
+                f"{self.path}: the column _{name} holds text where numbers belong ({shortened(str(error))})"
+            ) from error
 
     def words(self, name: str) -> list[str]:
         """The column as text."""
@@ -72,9 +75,10 @@ def read_blocks(path: Path) -> dict[str, Block]:
     import starfile
 
     text = text_of(path, "a STAR file")
+    star_rows.check(text, path)
     with reading(path, "a STAR file"), TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.star"  # starfile reads paths only, and remembers the lines of a file that failed
-        copy.write_text(text)
+        copy.write_text(text, "utf-8")
         found = starfile.read(copy, always_dict=True, parse_as_string=WORDS)
         blocks = {name: Block(path, _columns(block, path)) for name, block in found.items()}
     if not blocks:
