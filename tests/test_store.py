@@ -442,3 +442,15 @@ def test_what_the_system_refuses_says_what_to_do(tmp_path: Path) -> None:
             write(store, outputs(), "ite_0003")
         with pytest.raises(EngineError, match=r"cannot lock .*: Operation not permitted \(get the right"):
             store.lock().__enter__()
+
+
+def test_a_log_that_is_none_is_no_log(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.append_event({"event": "Begun"})
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write("[" * 100_000 + "\n")
+    store.append_event({"event": "Ended"})
+    assert [event["event"] for event in store.events()] == ["Begun", "Ended"]
+    (tmp_path / "events.jsonl").unlink()
+    os.mkfifo(tmp_path / "events.jsonl")
+    assert store.events() == []

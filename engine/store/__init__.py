@@ -242,15 +242,15 @@ class Store:
     def events(self) -> list[dict[str, Any]]:
         """What happened, oldest first; torn lines are left out."""
         path = self.folder / "events.jsonl"
+        if not path.is_file():
+            return []
         try:
             lines = path.read_bytes().splitlines()
-        except (FileNotFoundError, NotADirectoryError):
-            return []
         except OSError as error:
             raise EngineError(f"{path}: cannot be read: {error.strerror} (get the right to read it)") from error
         found = []
         for line in lines:
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 event = json.loads(line)
                 if isinstance(event, dict):
                     found.append(event)
