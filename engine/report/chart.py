@@ -11,6 +11,8 @@ from engine.report.markup import Markup, element, joined
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 38
 
+Numbers = Sequence[float] | np.ndarray
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -42,20 +44,20 @@ class Frame:
         span = self.height - _TOP - _BOTTOM
         return _TOP + span - (value - self.y.low) / (self.y.high - self.y.low) * span
 
-    def line(self, xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
+    def line(self, xs: Numbers, ys: Numbers, class_: str) -> Markup:
         """A line through the points that are numbers."""
         points = [(x, y) for x, y in zip(xs, ys, strict=True) if np.isfinite(x) and np.isfinite(y)]
         text = " ".join(f"{self.across(x):.1f},{self.up(y):.1f}" for x, y in points)
         return element("polyline", points=text, class_=f"line {class_}") if points else Markup()
 
-    def dots(self, xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
+    def dots(self, xs: Numbers, ys: Numbers, class_: str) -> Markup:
         return joined(
             element("circle", cx=f"{self.across(x):.1f}", cy=f"{self.up(y):.1f}", r="2.6", class_=f"dot {class_}")
             for x, y in zip(xs, ys, strict=True)
             if np.isfinite(x) and np.isfinite(y)
         )
 
-    def bars(self, edges: Sequence[float], counts: Sequence[float], class_: str) -> Markup:
+    def bars(self, edges: Numbers, counts: Numbers, class_: str) -> Markup:
         """Bars from the axis up, as one path."""
         floor = self.up(self.y.low)
         parts = [
@@ -72,20 +74,26 @@ class Frame:
         words = element("text", label, x=self.width - _RIGHT - 3, y=at - 4, text_anchor="end", class_="small")
         return joined([line, words])
 
-    def upright(self, x: float, label: str = "", row: int = 0) -> Markup:
+    def upright(self, x: float, label: str) -> Markup:
         """A dashed line up, with what it means beside its top."""
         at = self.across(x)
         is_late = at > 0.7 * self.width
+        side = "end" if is_late else "start"
         words = element(
-            "text",
-            label,
-            x=at - 4 if is_late else at + 4,
-            y=_TOP + 10 + 13 * row,
-            text_anchor="end" if is_late else "start",
-            class_="small",
+            "text", label, x=at - 4 if is_late else at + 4, y=_TOP + 10, text_anchor=side, class_="small halo"
         )
         line = element("line", x1=at, x2=at, y1=_TOP, y2=self.height - _BOTTOM, class_="threshold")
-        return joined([line, words] if label else [line])
+        return joined([line, words])
+
+    def named_dot(self, x: float, y: float, label: str, class_: str) -> Markup:
+        """A dot with what it means above it on the right, where a falling curve leaves room; on the left at the end."""
+        across, up = self.across(x), self.up(y)
+        is_late = across > 0.84 * self.width
+        side = "end" if is_late else "start"
+        words = element(
+            "text", label, x=across - 7 if is_late else across + 7, y=up - 6, text_anchor=side, class_="halo strong"
+        )
+        return joined([element("circle", cx=across, cy=up, r="3.2", class_=f"dot {class_}"), words])
 
     def drawn(self, alt: str, *marks: Markup) -> Markup:
         """The picture: axes first, then the marks."""

@@ -51,20 +51,20 @@ def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
         step, x = 0.0, Axis(label(axis), float(shells[0]), float(shells[-1]) or 1.0)
     low = min(-0.1, max(-0.5, float(np.nanmin([np.nanmin(curve[name]) for name in names]))))
     frame = Frame(x, Axis("FSC", low, 1.05, tuple((v, f"{v:g}") for v in (0, 0.25, 0.5, 0.75, 1))))
-    marks, told = [], []
-    for row, threshold in enumerate((0.143, 0.5)):
+    marks, dots, told = [], [], []
+    for threshold in (0.143, 0.5):
         marks.append(frame.level(threshold, f"{threshold:g}"))
         noted = curve.notes.get(f"resolution_at_{threshold:g}_A")
         if isinstance(noted, int | float) and noted > 0:
             told.append(f"{noted:.1f} Å at {threshold:g}")
             if step:
-                marks.append(frame.upright(min(step / float(noted), x.high), f"{noted:.1f} Å ({threshold:g})", row))
+                dots.append(frame.named_dot(min(step / float(noted), x.high), threshold, f"{noted:.1f} Å", "s1"))
     lines = [frame.line(shells, curve[name], class_) for class_, name in zip(SERIES, names, strict=False)]
     key = legend((class_, _FSC_NAMES.get(name, label(name))) for class_, name in zip(SERIES, names, strict=False))
     between = f"Between {curve.notes['between']}. " if "between" in curve.notes else ""
     says = f"Resolution {', '.join(told)}." if told else "The thresholds are not met."
     alt = f"{title}: {says}"
-    return figure(frame.drawn(alt, *marks, *reversed(lines)), title, f"{between}{says}", key)
+    return figure(frame.drawn(alt, *marks, *reversed(lines), *dots), title, f"{between}{says}", key)
 
 
 def histogram(series: Sequence[tuple[str, np.ndarray]], axis: str, title: str, noun: str = "particles") -> Markup:
@@ -166,7 +166,7 @@ def over_iterations(
         return Markup()
     values = np.array([value for points in known.values() for _, value in points])
     ticks = tuple((float(at), str(at)) for at in numbers[:: -(-len(numbers) // 12)])
-    low, high = spread(values, floor=0.0 if (values >= 0).all() and title != "cc" else None)
+    low, high = spread(values, floor=None if axis == "mean cc" or (values < 0).any() else 0.0)
     frame = Frame(Axis("iteration", numbers[0] - 0.2, numbers[-1] + 0.2, ticks), Axis(axis, low, high))
     marks, told = [], []
     for class_, (name, points) in zip(SERIES, known.items(), strict=False):

@@ -30,7 +30,7 @@ def page(title: str, readers: Sequence[Reader], detail: Detail) -> str:
             for other in readers
             if other.project.campaign.resolve() == reader.project.campaign.resolve()
         }
-        sections.append(Section(reader, detail, known, surfaces).drawn(known[reader.project.name]))
+        sections.append(Section(reader, detail, known, surfaces, len(readers) == 1).drawn(known[reader.project.name]))
     body = [
         _header(title, readers, detail),
         *([_chain(readers, anchors)] if len(readers) > 1 else []),
@@ -54,12 +54,14 @@ def anchors_of(projects: Sequence[Project]) -> dict[str, str]:
 
 def _header(title: str, readers: Sequence[Reader], detail: Detail) -> Markup:
     done = sum(bool(reader.stored) for reader in readers)
-    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    counted = f"{len(readers)} projects, {done} with results. " if len(readers) > 1 else ""
-    parts = [
-        element("h1", title),
-        element("p", f"{counted}Report of {made}, engine {engine_version()}.", class_="note"),
-    ]
+    made = f"Report of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, engine {engine_version()}."
+    if len(readers) > 1:
+        parts = [
+            element("h1", title),
+            element("p", f"{len(readers)} projects, {done} with results. {made}", class_="note"),
+        ]
+    else:
+        parts = [element("p", made, class_="note")]
     if detail.words:
         parts.append(element("p", f"To keep this file small: {detail.words}", class_="note dropped"))
     return element("header", *parts)

@@ -24,19 +24,31 @@ _LONGEST_SOURCE = 20_000
 
 
 class Section:
-    """The parts of one project, in the order in which they are read. surfaces: those of the page so far; the page's script
-    draws them."""
+    """The parts of one project, in the order in which they are read.
+
+    anchors: names of the projects that the page has too, with their sections. surfaces: those of the page so far, which its
+    script draws. is_alone: the section is the whole page.
+    """
 
     def __init__(
-        self, reader: Reader, detail: Detail, anchors: Mapping[str, str], surfaces: list[dict[str, Any]]
+        self,
+        reader: Reader,
+        detail: Detail,
+        anchors: Mapping[str, str],
+        surfaces: list[dict[str, Any]],
+        is_alone: bool = False,
     ) -> None:
         self.reader, self.detail, self.anchors, self.surfaces = reader, detail, anchors, surfaces
+        self.is_alone = is_alone
         self.project = reader.project
 
     def drawn(self, anchor: str) -> Markup:
         title = self.project.form.title
+        name = element(
+            "h1" if self.is_alone else "h2", self.project.name, element("span", self.project.kind, class_="kind")
+        )
         head = [
-            element("h2", self.project.name, element("span", self.project.kind, class_="kind")),
+            name,
             element("p", title, class_="lead") if title else "",
             element("p", state(self.reader), class_="note"),
         ]
@@ -54,7 +66,7 @@ class Section:
         tiles = []
         for name, value in pairs:
             words, unit = _name_and_unit(name)
-            shown = element("strong", number(value), element("small", f" {unit}") if unit else "")
+            shown = element("strong", _rounded(value), element("small", f" {unit}") if unit else "")
             tiles.append(element("div", shown, element("span", words), class_="tile"))
         return element("div", *tiles, class_="tiles") if tiles else Markup()
 
@@ -259,13 +271,8 @@ class Section:
     # How, and from what
 
     def _settings(self) -> Markup:
-        reads = [
-            (element("code", ".".join(map(str, key))), self._source(text))
-            for key, _, text in references(self.project.form)
-        ]
-        parts = [element("h3", "Settings"), settings.shown(self.project)]
-        if reads:
-            parts += [element("h3", "Reads"), table(reads[:_MOST_ROWS], class_="pairs")]
+        links = {text: self._source(text) for _, _, text in references(self.project.form)}
+        parts = [element("h3", "Settings"), settings.shown(self.project, links)]
         if self.detail.has_source and len(self.project.text) <= _LONGEST_SOURCE:
             source = element("summary", "The project file, ", element("code", self.project.path.name))
             parts.append(element("details", source, preformatted(self.project.text.strip("\n"))))
@@ -358,11 +365,14 @@ def newest_numbers(reader: Reader) -> list[tuple[str, float]]:
         shared = [(name, [one.get(name) for one in several]) for name, _ in numbers]
         noun = "tomograms" if some[0][0].tomo is not None else "references"
         counts = [
-            (f"{name}, all {noun}", sum(values))
+            (f"{name}, all {noun}", sum(value for value in values if value is not None))
             for name, values in shared
-            if all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+            if all(type(value) is int for value in values)
         ]
         return [(noun, len(some)), *counts]
+    resolution_A = reader.status.resolution_A
+    if resolution_A and not any("resolution" in name for name, _ in numbers):
+        numbers.append(("resolution at FSC 0.143 (A)", resolution_A))
     return sorted(numbers, key=lambda pair: not pair[0].startswith(_FIRST))
 
 
@@ -411,6 +421,11 @@ def _name_and_unit(name: str) -> tuple[str, str]:
     if not bracket or not name.endswith(")"):
         return name, ""
     return words, {"A": "Å", "A2": "Å²"}.get(unit, unit)
+
+
+def _rounded(value: float) -> str:
+    """Three digits; all of a count."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _fact(value: Any) -> Any:

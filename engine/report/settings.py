@@ -44,24 +44,31 @@ def _settings(form: BaseModel, typed: Any, before: str, listed: tuple[str, int] 
             yield Setting(key, value, name in values, listed)
 
 
-def shown(project: Project) -> Markup:
-    """Tables of what was typed, those of a list side by side; the defaults are folded away."""
+def shown(project: Project, links: Mapping[str, Markup]) -> Markup:
+    """Tables of what was typed, those of a list side by side; the defaults are folded away.
+
+    links: texts that name what is read, and how they stand in the page.
+    """
     found = list(settings_of(project))
     plain = [one for one in found if one.listed is None and one.key != "title"]
-    parts = [_pairs([one for one in plain if one.is_typed])]
+    parts = [_pairs([one for one in plain if one.is_typed], links)]
     for name in dict.fromkeys(one.listed[0] for one in found if one.listed):
-        parts.append(_side_by_side(name, [one for one in found if one.listed and one.listed[0] == name]))
-    defaults = _pairs([one for one in plain if not one.is_typed])
+        parts.append(_side_by_side(name, [one for one in found if one.listed and one.listed[0] == name], links))
+    defaults = _pairs([one for one in plain if not one.is_typed], links)
     if defaults:
         parts.append(element("details", element("summary", "At their defaults"), defaults))
     return joined(parts)
 
 
-def _pairs(some: list[Setting]) -> Markup:
-    return table(((element("code", one.key), _text(one.value)) for one in some), class_="pairs") if some else Markup()
+def _pairs(some: list[Setting], links: Mapping[str, Markup]) -> Markup:
+    return (
+        table(((element("code", one.key), _text(one.value, links)) for one in some), class_="pairs")
+        if some
+        else Markup()
+    )
 
 
-def _side_by_side(name: str, some: list[Setting]) -> Markup:
+def _side_by_side(name: str, some: list[Setting], links: Mapping[str, Markup]) -> Markup:
     """A column for each table of the list: rows that were typed in one of them, then the others, folded away."""
     numbers = list(dict.fromkeys(one.listed[1] for one in some if one.listed))
     shown_numbers = numbers[:_MOST_COLUMNS]
@@ -72,7 +79,7 @@ def _side_by_side(name: str, some: list[Setting]) -> Markup:
 
     def rows(are_typed: bool) -> list[list[Any]]:
         return [
-            [element("code", key), *(_text(of[at].value) if at in of else "" for at in shown_numbers)]
+            [element("code", key), *(_text(of[at].value, links) if at in of else "" for at in shown_numbers)]
             for key, of in by_key.items()
             if any(one.is_typed for one in of.values()) == are_typed
         ]
@@ -87,9 +94,10 @@ def _side_by_side(name: str, some: list[Setting]) -> Markup:
     return joined(parts)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, tuple | list) and len(value) > _MOST_VALUES:
-        return f"{number(value[:_MOST_VALUES])} … {len(value) - _MOST_VALUES} more"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number(value) if value != "" else "–"
+def _text(value: Any, links: Mapping[str, Markup]) -> Any:
+    if isinstance(value, str):
+        return links.get(value, value or "–")
+    if isinstance(value, tuple | list):
+        more = f" … {len(value) - _MOST_VALUES} more" if len(value) > _MOST_VALUES else ""
+        return joined([joined((_text(one, links) for one in value[:_MOST_VALUES]), ", "), more])
+    return str(value).lower() if isinstance(value, bool) else number(value)

@@ -137,7 +137,9 @@
         at(inside(x - h), y, z) - at(inside(x + h), y, z), at(x, inside(y - h), z) - at(x, inside(y + h), z),
         at(x, y, inside(z - h)) - at(x, y, inside(z + h))], p * 2);
     }
-    return { packed, faces: Uint32Array.from(faces) };
+    let reach = 0;
+    for (const f of faces) reach = Math.max(reach, Math.hypot(packed[6 * f], packed[6 * f + 1], packed[6 * f + 2]));
+    return { packed, faces: Uint32Array.from(faces), reach };
   }
 
   const product = (a, b) => a.map((row) => b[0].map((_, j) => row.reduce((sum, value, k) => sum + value * b[k][j], 0)));
@@ -151,7 +153,7 @@
     const box = boxes[canvas.dataset.surface], figure = canvas.closest("figure");
     const slider = figure.querySelector("input"), output = figure.querySelector("output");
     const place = gl.createBuffer(), order = gl.createBuffer();
-    let turn = product(aboutX(-1.1), aboutZ(0.45)), zoom = 1, grid = null, shape = null, waiting = false;
+    let turn = product(aboutX(-1.1), aboutZ(0.45)), zoom = 0, grid = null, shape = null, waiting = false;
 
     const remesh = () => {
       grid ??= density(box);
@@ -166,6 +168,7 @@
     const draw = () => {
       waiting = false;
       if (!shape) remesh();
+      zoom ||= Math.min(2.2, 1.25 / (shape.reach || 1));  // what is shown first fills the picture
       const { width, height } = canvas, style = getComputedStyle(document.documentElement);
       glCanvas.width = width;
       glCanvas.height = height;
