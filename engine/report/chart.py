@@ -68,10 +68,10 @@ class Frame:
         return element("path", d="".join(parts), class_=f"bar {class_}") if parts else Markup()
 
     def level(self, y: float, label: str) -> Markup:
-        """A dashed line across, with what it means at its right end."""
+        """A dashed line across, with what it means at its left end."""
         at = self.up(y)
         line = element("line", x1=_LEFT, x2=self.width - _RIGHT, y1=at, y2=at, class_="threshold")
-        words = element("text", label, x=self.width - _RIGHT - 3, y=at - 4, text_anchor="end", class_="small")
+        words = element("text", label, x=_LEFT + 4, y=at - 4, class_="small")
         return joined([line, words])
 
     def upright(self, x: float, label: str) -> Markup:

@@ -201,7 +201,7 @@ _GAP = 1.1
 
 
 def directions(table: Table) -> Markup:
-    """The sphere of particle axes as two discs of equal area: towards +z on the left, -z on the right, in hexagons."""
+    """The sphere of particle axes as two discs of equal area: towards +z on the left, -z on the right."""
     angles = table.angles[np.isfinite(table.angles).all(axis=1)]
     if not len(angles):
         return Markup()
@@ -209,20 +209,16 @@ def directions(table: Table) -> Markup:
     from_pole = np.sqrt(np.maximum(1 - np.abs(z), 0))  # sqrt(2) sin(angle / 2): 1 at the equator
     flat = np.maximum(np.hypot(x, y), 1e-12)
     side = np.where(z >= 0, -_GAP, _GAP)
-    places, counts = _hexagons(np.column_stack([side + from_pole * x / flat, from_pole * y / flat]))
+    places, counts = _gathered(np.column_stack([side + from_pole * x / flat, from_pole * y / flat]))
     scale, middle = 96.0, (220.0, 112.0)
-    size = scale * _HEXAGON / np.sqrt(3) * 1.02
-    corners = [(size * np.sin(turn), size * np.cos(turn)) for turn in np.arange(6) * np.pi / 3]
     most = int(counts.max())
     levels = np.minimum(_LEVELS, 1 + (_LEVELS * (counts - 1) // most)).astype(int)
     parts = []
     for level in range(1, _LEVELS + 1):
-        paths = []
-        for px, py in places[levels == level]:
-            cx, cy = middle[0] + scale * px, middle[1] - scale * py
-            paths.append("M" + "L".join(f"{cx + dx:.1f} {cy + dy:.1f}" for dx, dy in corners) + "Z")
-        if paths:
-            parts.append(element("path", d="".join(paths), class_=f"q{level}"))
+        at = [(middle[0] + scale * px, middle[1] - scale * py) for px, py in places[levels == level]]
+        if at:  # a dot is a line of no length with round ends: ten letters each
+            d = "".join(f"M{px:.1f} {py:.1f}h0" for px, py in at)
+            parts.append(element("path", d=d, class_=f"q{level} spots", stroke_width=round(scale * _APART * 1.04, 2)))
     for centre in (-_GAP, _GAP):
         for angle_deg in (30, 60, 90):
             radius = scale * np.sqrt(2) * np.sin(np.radians(angle_deg) / 2)
@@ -240,7 +236,10 @@ def directions(table: Table) -> Markup:
     bounds = [round(1 + most * level / _LEVELS) for level in range(_LEVELS)]
     shades = [
         element(
-            "svg", element("rect", width=14, height=10, class_=f"q{level + 1}"), viewBox="0 0 14 10", aria_hidden="true"
+            "svg",
+            element("rect", width=14, height=10, class_=f"q{level + 1} spots"),
+            viewBox="0 0 14 10",
+            aria_hidden="true",
         )
         for level in range(_LEVELS)
     ]
@@ -255,13 +254,13 @@ def directions(table: Table) -> Markup:
     )
 
 
-_HEXAGON = 0.095
-"""Distance of neighbouring hexagons, in radii of a disc."""
+_APART = 0.095
+"""Distance of neighbouring dots, in radii of a disc."""
 
 
-def _hexagons(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the hexagons that hold points, and how many each: of two shifted rectangular grids the nearer one."""
-    apart = np.array([_HEXAGON, np.sqrt(3) * _HEXAGON])
+def _gathered(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a hexagonal grid that points lie nearest to, and how many each: of two rectangular grids the nearer one."""
+    apart = np.array([_APART, np.sqrt(3) * _APART])
     first = np.round(points / apart) * apart
     second = (np.floor(points / apart) + 0.5) * apart
     is_first = ((points - first) ** 2).sum(axis=1) <= ((points - second) ** 2).sum(axis=1)

@@ -12,9 +12,9 @@ from typing import Any
 
 from engine.project import Project, dependencies
 from engine.report.detail import Detail
-from engine.report.markup import Markup, element, joined, number, table, text
+from engine.report.markup import Markup, element, joined, table, text
 from engine.report.reading import Reader
-from engine.report.sections import Section, newest_numbers, state
+from engine.report.sections import Section, name_and_unit, newest_numbers, rounded, state
 from engine.steering import escaped
 from engine.store.writing import engine_version
 
@@ -79,13 +79,21 @@ def _chain(readers: Sequence[Reader], anchors: Mapping[str, str]) -> Markup:
             return element("a", name, href=f"#{anchor}") if anchor else text(name)
 
         read = list(dict.fromkeys(address.project for address in dependencies(project)))
-        numbers = newest_numbers(reader)[:1]
-        result = f"{numbers[0][0]}: {number(numbers[0][1])}" if numbers else state(reader) if not reader.stored else ""
+        result = _first_number(reader) if reader.stored else state(reader)
         rows.append([link(project.name), project.kind, project.form.title, joined(map(link, read), ", "), result])
     head = ("project", "kind", "what for", "reads", "result")
     return element(
         "section", element("h2", "The chain"), element("nav", table(rows, head, "chain"), aria_label="Projects")
     )
+
+
+def _first_number(reader: Reader) -> Markup:
+    """What a project came to, in a number."""
+    numbers = newest_numbers(reader)
+    if not numbers:
+        return Markup()
+    words, unit = name_and_unit(numbers[0][0])
+    return joined([element("strong", f"{rounded(numbers[0][1])} {unit}".rstrip()), f" {words}"])
 
 
 def _footer() -> Markup:

@@ -65,8 +65,8 @@ class Section:
         pairs = newest_numbers(self.reader)[:_MOST_TILES]
         tiles = []
         for name, value in pairs:
-            words, unit = _name_and_unit(name)
-            shown = element("strong", _rounded(value), element("small", f" {unit}") if unit else "")
+            words, unit = name_and_unit(name)
+            shown = element("strong", rounded(value), element("small", f" {unit}") if unit else "")
             tiles.append(element("div", shown, element("span", words), class_="tile"))
         return element("div", *tiles, class_="tiles") if tiles else Markup()
 
@@ -373,10 +373,12 @@ def newest_numbers(reader: Reader) -> list[tuple[str, float]]:
     resolution_A = reader.status.resolution_A
     if resolution_A and not any("resolution" in name for name, _ in numbers):
         numbers.append(("resolution at FSC 0.143 (A)", resolution_A))
-    return sorted(numbers, key=lambda pair: not pair[0].startswith(_FIRST))
+    return sorted(
+        numbers, key=lambda pair: next((at for at, name in enumerate(_FIRST) if pair[0].startswith(name)), 99)
+    )
 
 
-_FIRST = ("resolution at FSC 0.143", "final resolution", "found", "kept", "mean cc", "median")
+_FIRST = ("resolution at FSC 0.143", "final resolution", "found", "kept", "points", "mean cc", "particles", "averaged")
 
 
 def flattened(summary: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -415,7 +417,7 @@ def _field_of(reader: Reader, place: Place) -> str:
     return f"{planes}, {slices.says}; each map in its own scale of grey."
 
 
-def _name_and_unit(name: str) -> tuple[str, str]:
+def name_and_unit(name: str) -> tuple[str, str]:
     """`resolution (A)` as (resolution, Å)."""
     words, bracket, unit = name.removesuffix(")").rpartition(" (")
     if not bracket or not name.endswith(")"):
@@ -423,7 +425,7 @@ def _name_and_unit(name: str) -> tuple[str, str]:
     return words, {"A": "Å", "A2": "Å²"}.get(unit, unit)
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
     """Three digits; all of a count."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
