@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import pytest
 import small_campaign
 from faults import power
 from faults.disks import Counting, Cut, Failing, PowerCut, Recording
+from faults.results import stored
 
 import engine
 from engine.faults import EngineError
@@ -24,27 +24,11 @@ IS_LONG = os.environ.get("ENGINE_FAULTS") == "long"
 EVERY = 1 if IS_LONG else 13
 """Of the operations, how many are left out between two that are tried."""
 
-VOLATILE = ("started", "seconds", "devices")
-
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock of which too little is left to tell whose it is, is not watched for long."""
     monkeypatch.setattr(lock, "LOOK_S", 0.001)
-
-
-def stored(folder: Path) -> dict[str, object]:
-    """Everything in the results but times, by file and item."""
-    found: dict[str, object] = {}
-    for path in sorted(folder.rglob("*.h5")):
-        name = path.relative_to(folder).as_posix()
-        with h5py.File(path) as file:
-            found |= {f"{name}@{key}": str(value) for key, value in file.attrs.items() if key not in VOLATILE}
-            items: list[str] = []
-            file.visit(items.append)
-            data = {item: file[item] for item in items if isinstance(file[item], h5py.Dataset)}
-            found |= {f"{name}/{item}": values[()].tobytes() for item, values in data.items()}
-    return found
 
 
 @pytest.fixture(scope="module")
