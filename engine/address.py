@@ -35,8 +35,13 @@ LETTERS = {
 """Dynamo's short item names and the words they stand for."""
 
 Half = Literal["even", "odd"]
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_RANGE = re.compile(r"(\d+):(\d+|last)")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_MOST_CHARACTERS = 1000
+_WHOLE = r"[0-9]{1,15}"
+_RANGE = re.compile(rf"({_WHOLE}):({_WHOLE}|last)")
+_LIST = re.compile(rf"\[\s*{_WHOLE}(\s*,\s*{_WHOLE})*\s*\]")
+NAME_WORDS = "letters, digits, '_', '-' and '.', at most 80, and no device of Windows such as nul"
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,11 @@ class Address:
         return self.text or f"{self.project}:{self.item}"
 
 
+def is_name(text: str) -> bool:
+    """True for what may name a project, a step or an item: it can stand in an address, and is a file's name everywhere."""
+    return _NAME.fullmatch(text) is not None and _DEVICE.fullmatch(text) is None
+
+
 def is_address(text: str) -> bool:
     """True for what contains a colon; everything else is a path."""
     return ":" in text
@@ -90,11 +100,12 @@ def is_address(text: str) -> bool:
 
 def parse(text: str) -> Address:
     """The address that the text spells; an EngineError says what is wrong and what would be right."""
+    refuse_long(text)
     project, _, rest = text.partition(":")
     if not project:
         raise EngineError(f"{text!r}: an address starts with a project name, as in pr_1:average")
-    if not _NAME.fullmatch(project.rsplit("/", 1)[-1]):
-        raise EngineError(f"{text!r}: {project!r} is not a project name (letters, digits, '_', '-' and '.')")
+    if not is_name(project.rsplit("/", 1)[-1]):
+        raise EngineError(f"{text!r}: {project!r} is not a project name ({NAME_WORDS})")
     parts = _split(rest)
     item = parts[0] if parts else ""
     if not item or "=" in item:
@@ -114,6 +125,14 @@ def parse(text: str) -> Address:
     return Address(project, LETTERS.get(item, item), text=text, **values)
 
 
+def refuse_long(text: str) -> None:
+    """EngineError for what is far longer than any address."""
+    if len(text) > _MOST_CHARACTERS:
+        raise EngineError(
+            f"{text[:60]!r} …: an address has at most {_MOST_CHARACTERS} characters (name a range: ite=0:last)"
+        )
+
+
 def _split(rest: str) -> list[str]:
     """The parts between colons, where the colon of a range (ite=0:last) does not count."""
     marked = re.sub(r"(=\d+):(\d+|last)", "\\1\0\\2", rest)
@@ -127,7 +146,7 @@ def _value(text: str, key: str, value: str) -> Numbers | int | str:
         if value not in ("even", "odd"):
             raise EngineError(f"{text!r}: half is even or odd, not {value!r}")
         return value
-    if not value.isdigit():
+    if not re.fullmatch(_WHOLE, value):
         raise EngineError(f"{text!r}: {key} is a whole number, not {value!r}")
     return int(value)
 
@@ -137,13 +156,13 @@ def _numbers(text: str, key: str, value: str) -> Numbers:
         return LAST
     if value in ("*", "all"):
         return ALL
-    if value.isdigit():
+    if re.fullmatch(_WHOLE, value):
         return Numbers(listed=(int(value),))
     if match := _RANGE.fullmatch(value):
         first, last = match.groups()
         return Numbers(first=int(first), last=None if last == "last" else int(last))
-    if re.fullmatch(r"\[\s*\d+(\s*,\s*\d+)*\s*\]", value):
-        return Numbers(listed=tuple(int(number) for number in re.findall(r"\d+", value)))
+    if _LIST.fullmatch(value):
+        return Numbers(listed=tuple(int(number) for number in re.findall(_WHOLE, value)))
     can = (
         "a number, last, *, a range 0:last or a list [1,3]"
         if key == "ite"

@@ -15,6 +15,7 @@ from engine.kinds import KINDS
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
+from engine.outside import Outside, reads_outside, results_outside
 from engine.plan import JOINED, locate, one_of, sources_of
 from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, project_files, read
 from engine.step import What
@@ -44,12 +45,16 @@ _MADE_AS = {
 
 @dataclass(frozen=True)
 class Checked:
-    """A project file and what is wrong with it. project is None when its form is wrong; notes are no faults."""
+    """A project file and what is wrong with it. project is None when its form is wrong; notes are no faults.
+
+    outside: what a run would read from outside the campaign folder, told of a project without faults.
+    """
 
     path: Path
     project: Project | None
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    outside: list[Outside] = field(default_factory=list)
 
 
 def check(paths: Iterable[str | Path] | str | Path) -> list[Checked]:
@@ -71,7 +76,9 @@ def _checked(path: Path, together: set[Path]) -> Checked:
     if project is None:
         return Checked(path, None, faults)
     faults = [project.place(fault) for fault in _faults(project)]
-    return Checked(path, project, by_line(faults), [] if faults else list(_notes(project, together)))
+    if faults:
+        return Checked(path, project, by_line(faults))
+    return Checked(path, project, [], list(_notes(project, together)), reads_outside(project, together))
 
 
 def _faults(project: Project) -> Iterator[Fault]:
@@ -115,6 +122,8 @@ def _broken_references(project: Project) -> Iterator[Fault]:
                 yield from _path_faults(project, key, what, text)
         except EngineError as error:
             yield Fault(key, str(error))
+        except OSError as error:  # a name longer than the disk takes
+            yield Fault(key, f"{text[:60]}: {error.strerror}")
 
 
 def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:
@@ -164,6 +173,8 @@ def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[
     path = project.campaign / text
     if not path.exists():
         yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text))
+    elif not path.is_file() and not path.is_dir():
+        yield Fault(key, f'"{text}" is a device or a pipe', "name a file")
     elif path.is_dir() and what not in ("particles", "weights"):
         yield Fault(key, f'"{text}" is a folder, not {_A[what]}', _files_in(path))
     else:
@@ -195,6 +206,8 @@ def _notes(project: Project, together: set[Path]) -> Iterator[str]:
     """What is not wrong and yet good to know."""
     for hook in hooks_of(project.form):
         yield f"runs {file_of(hook)}, function {hook.partition(':')[2]}, after each iteration (engine run --no-hooks refuses)"
+    if place := results_outside(project):
+        yield f"its results go to {place}, outside the campaign folder: {project.name} is a link (engine run --follow-links)"
     missing = [address.project for address in dependencies(project) if _missing_steps(project, address)]
     for name in dict.fromkeys(missing):
         path = project.campaign / f"{name}.toml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from engine.files import (
     write_table,
     write_volume,
 )
+from engine.steering import made_visible
 
 Writer = Callable[[Any, Path], None]
 Star = Literal["dynamo", "relion3.1", "relion4"]
@@ -162,8 +164,10 @@ def _write_json(value: Any, path: Path) -> None:
 
 def _write_columns(curve: Curve, path: Path) -> None:
     rows = zip(*(values.tolist() for values in curve.columns.values()), strict=True)
-    lines = [",".join(curve.columns), *(",".join(f"{value:.10g}" for value in row) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(made_visible(name) for name in curve.columns)
+        lines.writerows([f"{value:.10g}" for value in row] for row in rows)
 
 
 def _write_curve_array(curve: Curve, path: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 Key = tuple[str | int, ...]
+LONGEST_TEXT = 1000
+_LONGEST_KEY_PART = 80
 
 
 class EngineError(Exception):
@@ -27,6 +29,11 @@ class Fault:
     line: int = 0
     column: int = 0
 
+    def __post_init__(self) -> None:
+        """A value of a megabyte, told of as wrong, fills no screen."""
+        object.__setattr__(self, "what", clipped(self.what, LONGEST_TEXT))
+        object.__setattr__(self, "advice", clipped(self.advice, LONGEST_TEXT))
+
     def placed(self, path: Path, line: int, column: int) -> Fault:
         return replace(self, path=path, line=line, column=column)
 
@@ -37,13 +44,20 @@ class Fault:
         return f"{where}{key}{self.what}{advice}"
 
 
+def clipped(text: str, longest: int) -> str:
+    """The text, or its beginning with a mark that more follows."""
+    return text if len(text) <= longest else f"{text[:longest]} …"
+
+
 def key_text(key: Key) -> str:
     """The key as people say it, tables of an array counted from 1: `rounds no. 2: cone.step_deg`."""
     text = ""
     for part in key:
         if isinstance(part, int):
             text += f" no. {part + 1}:"
-        elif text.endswith(":"):
+            continue
+        part = clipped(part, _LONGEST_KEY_PART)
+        if text.endswith(":"):
             text += f" {part}"
         else:
             text += f".{part}" if text else part

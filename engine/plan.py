@@ -357,6 +357,8 @@ def identity(path: Path) -> str:
             lines = [f"{name} {size} {time}" for name, size, time in sorted(_files_below(path))]
             return f"folder:{_digest(chr(10).join(lines).encode())}"
         facts = path.stat()
+        if not path.is_file():
+            raise EngineError(f"{path}: is a device or a pipe (it is an input of this project: name a file)")
         return _file_identity(path, facts.st_size, facts.st_mtime_ns)
     except FileNotFoundError:
         raise EngineError(f"{path}: no such file (it is an input of this project)") from None

@@ -13,18 +13,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.address import Address, is_address, parse
+from engine.address import NAME_WORDS, Address, is_address, is_name, parse
 from engine.each import Kept, for_each, is_fixed, makers_of, numbers_in
 from engine.faults import EngineError, Fault
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
 from engine.step import Named, Step
 from engine.toml_spans import Spans
-from engine.toml_text import Slip
+from engine.toml_text import LARGEST_BYTES, Slip
 from engine.toml_text import parse as parse_toml
 from engine.wording import choices_text, faults_of, form_at, nearest
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 LIST = ("data", "list")
 """Where a project names a list that completes its form."""
 _HAS_KIND = re.compile(r"^\s*[\"']?kind[\"']?\s*[=:]", re.MULTILINE)
@@ -230,7 +229,10 @@ def _readable(project: Project) -> list[Address]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise EngineError(f"{path}: is no file (name a project's .toml, or a folder of them)")
+        with path.open("rb") as file:
+            return file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise EngineError(f"{path}: there is no such file{_like(path)}") from None
     except OSError as error:
@@ -241,11 +243,15 @@ def _files(path: Path) -> list[Path]:
     named = path if path.name not in ("", "..") else path.resolve()
     beside = named.parent / f"{named.name}.toml"
     if path.is_dir():
-        files = sorted(file for file in path.glob("*.toml") if _HAS_KIND.search(file.read_text("utf-8", "replace")))
+        files = sorted(file for file in path.glob("*.toml") if file.is_file() and _has_kind(file))
         if not files and not beside.is_file():
             raise EngineError(f"{path}: no project in this folder (engine new KIND {path}/NAME makes one)")
         return files or [beside]
     return [beside] if not path.exists() and beside.is_file() else [path]
+
+
+def _has_kind(path: Path) -> bool:
+    return _HAS_KIND.search(_bytes(path).decode("utf-8", "replace")) is not None
 
 
 def _like(path: Path) -> str:
@@ -265,9 +271,9 @@ def _fault_of_name(path: Path) -> Fault | None:
 
 def fault_of_stem(name: str) -> Fault | None:
     """What is wrong with a project's name."""
-    if _NAME.fullmatch(name):
+    if is_name(name):
         return None
-    return Fault((), f'"{name}" cannot stand in an address', "rename it: letters, digits, '_', '-' and '.'")
+    return Fault((), f'"{name}" cannot stand in an address', f"rename it: {NAME_WORDS}")
 
 
 def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.address import LAST, Address, is_address, parse
+from engine.address import LAST, Address, is_address, parse, refuse_long
 from engine.data import Curve, Particles, Table, Volume
 from engine.data.expression import rows
 from engine.each import LABEL, joined
@@ -113,6 +113,7 @@ def query(
     commas) and sort (a column; `-cc` descends) are for tables; with columns the values are Curves of those columns.
     The particles of a project that makes none are those that it reads.
     """
+    refuse_long(text)
     name, _, rest = text.partition(":")
     if not name:
         raise EngineError(f"{text!r}: the name of the project is missing, as in pr_1:average")
@@ -187,8 +188,11 @@ def _found_joined(
 
 def _project(name: str, folder: Path) -> Project:
     path = folder / (name if name.endswith(".toml") else f"{name}.toml")
-    if name and path.is_file():
-        return load(path)
+    try:
+        if name and path.is_file():
+            return load(path)
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be looked for: {error.strerror} (check the name)") from None
     there = sorted(file.stem for file in path.parent.glob("*.toml"))
     close = difflib.get_close_matches(path.stem, there, n=1)
     nearest = f" (did you mean {close[0]!r}?)" if close else f"; there are {', '.join(there)}" if there else ""

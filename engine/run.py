@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.inputs import check_neighbours, opened
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
 from engine.kinds.hooks import hooks_of
+from engine.outside import refuse_outside
 from engine.plan import PlannedStep, is_asked, plan
 from engine.project import Project, campaign
 from engine.room import refuse_without_room
@@ -61,6 +63,16 @@ class StepStarted:
     step: str
     number: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """done of total particles had been finished by a run that did not come to store the step."""
+
+    project: str
+    step: str
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,7 @@ Event = (
     | ProjectStarted
     | StepKept
     | StepStarted
+    | Resumed
     | ChunkDone
     | StepStored
     | ProjectDone
@@ -146,19 +159,22 @@ def run(
     workers: int | None = None,
     gpus: tuple[int, ...] | str | None = None,
     hooks: bool = True,
+    follow_links: bool = False,
     listen: Callable[[Event], None] = _nobody,
 ) -> list[Outcome]:
     """What was done to each project, neighbours first; paths are project files or campaign folders.
 
     Stale steps stop everything before anything is touched, unless redo names them (see `plan`). KeyboardInterrupt and
     the errors of steps pass through; all that was stored before stays. Projects with hooks run code of their campaign
-    folder; with hooks = False they are an EngineError.
+    folder; with hooks = False they are an EngineError. Results that would be written outside the campaign folder are an Unsafe;
+    with follow_links the folder of a project's results may be a link that leads there.
     """
     patterns = tuple(redo)
     projects = campaign(Path(path) for path in paths)
     if not hooks:
         _refuse_hooks(projects)
     _refuse_unknown(patterns, projects)
+    refuse_outside(projects, follow_links)
     plans = [(project, plan(project, patterns)) for project in projects]
     _refuse_stale(plans)
     if any(
@@ -233,10 +249,10 @@ class _Run:
 
     def _steps(self) -> Outcome:
         start = time.monotonic()
-        leftovers = self.store.sweep()
         planned = plan(self.project, self.redo)
         _refuse_stale([(self.project, planned)])
         missing = [one for one in planned if one.state == "do"]
+        leftovers = self.store.sweep((one.step.name, one.key) for one in missing)
         for one in missing:
             check_neighbours(self.project, one.step)
         self._tell(ProjectStarted(self.project.name, len(planned), len(missing), tuple(leftovers)))
@@ -265,16 +281,22 @@ class _Run:
         def note(text: str) -> None:
             self._tell(Noted(self.project.name, step.name, text))
 
-        work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note)
-        try:
-            refuse_without_room(self.project, step, self.workers)
-            inputs = {name: opened(self.project, source) for name, source in step.inputs.items()}
-            outputs = self._stoppable(step.function(step.settings, inputs, work))
-            kind = self.project.kind
-            self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
-        except EngineError as error:
-            error.add_note(f"in step {step.name} of {self.project.name}")
-            raise
+        def resumed(done: int, total: int) -> None:
+            self._tell(Resumed(self.project.name, step.name, done, total))
+
+        made_on = "GPU" if self.gpus else "CPU"
+        with closing(self.store.journal(step.name, one.key, made_on, note)) as journal:
+            work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note, journal, resumed)
+            try:
+                refuse_without_room(self.project, step, self.workers)
+                inputs = {name: opened(self.project, source) for name, source in step.inputs.items()}
+                outputs = self._stoppable(step.function(step.settings, inputs, work))
+                kind = self.project.kind
+                self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
+            except EngineError as error:
+                error.add_note(f"in step {step.name} of {self.project.name}")
+                raise
+            journal.remove()
         self._tell(StepStored(self.project.name, step.name, seconds()))
 
     def _stoppable(self, outputs: Outputs) -> Outputs:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.data import COLUMNS, EXTRA_COLUMNS
+from engine.faults import EngineError
 from engine.kinds import KINDS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,6 +25,10 @@ def write(folder: str | Path) -> list[Path]:
     paths = []
     for name, text in schemas().items():
         path = folder / name
+        if path.is_symlink():
+            raise EngineError(
+                f"{path}: is a link, what it leads to would be overwritten (remove it, or name another folder)"
+            )
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
         paths.append(path)

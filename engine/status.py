@@ -105,7 +105,8 @@ def _planned(project: Project) -> tuple[list[PlannedStep], str]:
 def _holder(found: Mapping[str, Any] | None) -> Holder | None:
     if not found:
         return None
-    return Holder(str(found["host"]), found["pid"], str(found["started"]), found["alive"], found["silent_s"])
+    pid = found["pid"] if isinstance(found["pid"], int) else 0
+    return Holder(str(found["host"]), pid, str(found["started"]), bool(found["alive"]), found["silent_s"])
 
 
 def _label(step: Step, name: str) -> int | None:
@@ -147,10 +148,11 @@ def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[
     step = steps.get(str(start.get("step")))
     if step is None or any(event.get("event") in ("StepStored", "ProjectStarted") for event in later):
         return None
-    chunks = [event for event in later if event.get("event") == "ChunkDone"]
-    done, total = (int(chunks[-1]["done"]), int(chunks[-1]["total"])) if chunks else (0, 0)
+    chunks = [event for event in later if event.get("event") == "ChunkDone" and _is_count(event)]
+    done, total = (chunks[-1]["done"], chunks[-1]["total"]) if chunks else (0, 0)
     passed_s = _seconds_between(start, chunks[-1]) if chunks else 0.0
-    per_second = done / passed_s if passed_s > 0 else 0.0
+    before = sum(int(event["done"]) for event in later if event.get("event") == "Resumed")
+    per_second = max(0, done - before) / passed_s if passed_s > 0 else 0.0
     eta_s = (total - done) / per_second if per_second > 0 else None
     waiting = [other for other in project.steps if other.name not in stored_names and other.name != step.name]
     # The other steps take as long as their rotations say; a step that tries none says nothing of them.
@@ -158,6 +160,10 @@ def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[
     share = sum(_weight(other) for other in waiting) / max(_weight(step), 1.0)
     run_eta_s = eta_s + share * total / per_second if eta_s is not None and is_told else None
     return Progress(step.name, _label(step, "ite"), _label(step, "round"), done, total, per_second, eta_s, run_eta_s)
+
+
+def _is_count(event: Mapping[str, Any]) -> bool:
+    return all(type(event.get(name)) is int for name in ("done", "total"))
 
 
 def _weight(step: Step) -> float:

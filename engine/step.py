@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from engine.address import Address
+from engine.address import Address, is_name
 from engine.data import Catalogue, Curve, ParticleFacts, Table, Volume
 from engine.devices import Work
 
@@ -229,6 +229,12 @@ class Step:
     labels: Mapping[str, int | str] = field(default_factory=dict)
     cost: Cost | None = None
     scratch: bool = False
+
+    def __post_init__(self) -> None:
+        words = [value for value in self.labels.values() if isinstance(value, str)]
+        for name in (self.name, *self.makes, *words):
+            if not all(map(is_name, name.split("/"))):
+                raise ValueError(f"{name!r} cannot name a step, an item or a label: it becomes part of a path")
 
     @property
     def function_name(self) -> str:

@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from engine.faults import Fault
+from engine.faults import Fault, Key
 from engine.toml_spans import Spans, scan
 
 LARGEST_BYTES = 1_000_000
 _LONGEST_KEY_PARTS = 100
+_DEEPEST = 30
+_LARGEST_WHOLE = 2**63 - 1
+_LONGEST_LINE_WITH_HINT = 1000
 _POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_PART = r"(?:[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')"
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*\.[ \t]*){{{_LONGEST_KEY_PARTS}}}{_PART}")
 
 
 class Slip(Exception):
@@ -32,20 +37,22 @@ def parse(raw: bytes) -> tuple[dict[str, Any], str, Spans]:
     Remembered, since the projects of a campaign are read once for each that names them: nobody changes the values.
     """
     text = _decoded(raw).removeprefix("\ufeff")
-    _refuse_monsters(text)
+    _refuse_long_keys(text)
     try:
-        return tomllib.loads(text), text, scan(text)
+        values, spans = tomllib.loads(text), scan(text)
+        _refuse_monsters(values, spans)
+        return values, text, spans
     except tomllib.TOMLDecodeError as error:
         raise _slip(text, str(error)) from None
     except RecursionError:
-        raise Slip(1, 1, "lists or tables are nested too deep", "no project needs more than a few levels") from None
+        raise _too_deep(Spans(), ()) from None
     except ValueError as error:
         raise Slip(1, 1, f"cannot be read: {error}") from None
 
 
 def _decoded(raw: bytes) -> str:
     if len(raw) > LARGEST_BYTES:
-        raise Slip(1, 1, f"is no project: {len(raw) / 1e6:.1f} MB of text", "a project file has a few KB")
+        raise Slip(1, 1, f"is no project: more than {LARGEST_BYTES / 1e6:g} MB of text", "a project file has a few KB")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -55,11 +62,30 @@ def _decoded(raw: bytes) -> str:
         raise Slip(line, column, f"is not UTF-8 text: byte {raw[error.start]:#04x}", advice) from None
 
 
-def _refuse_monsters(text: str) -> None:
+def _refuse_long_keys(text: str) -> None:
     """Dotted keys of thousands of parts take the parser minutes."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.count(".") > _LONGEST_KEY_PARTS and line.split("=")[0].count(".") > _LONGEST_KEY_PARTS:
-            raise Slip(number, 1, f"a key of more than {_LONGEST_KEY_PARTS} parts")
+    if found := _LONG_KEY.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise Slip(line, 1, f"a key of more than {_LONGEST_KEY_PARTS} parts")
+
+
+def _refuse_monsters(value: Any, spans: Spans, key: Key = ()) -> None:
+    """Whole numbers that TOML does not promise to keep, and what lies deeper than the forms of any kind."""
+    if len(key) > _DEEPEST:
+        raise _too_deep(spans, key)
+    if isinstance(value, dict | list):
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            _refuse_monsters(part, spans, (*key, name))
+    elif isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
+        span = spans.place(key)
+        raise Slip(span.line, span.column, "a whole number of more than 64 bits", "write a smaller one")
+
+
+def _too_deep(spans: Spans, key: Key) -> Slip:
+    span = spans.place(key)
+    return Slip(
+        span.line, span.column, "lists or tables are nested too deep", "no project needs more than a few levels"
+    )
 
 
 def _slip(text: str, message: str) -> Slip:
@@ -78,6 +104,8 @@ def _slip(text: str, message: str) -> Slip:
         column = len(lines[line - 1]) + 1
     for number in dict.fromkeys((line, max(1, line - 1))):
         content = lines[number - 1].rstrip("\r")
+        if len(content) > _LONGEST_LINE_WITH_HINT:
+            break
         at = column if number == line else len(content)
         for hint in (*_HINTS, *_HINTS_AFTER.get(plain, ())):
             for place, what, advice in hint(content, at):

@@ -113,7 +113,7 @@ def _fault(form: Form, key: Key, values: Any, detail: Mapping[str, Any]) -> Faul
         return _missing(key, field)
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
-        return Fault(key, f"must be {words} {context[name]:g}, got {said(value)}")
+        return Fault(key, f"must be {words} {context[name]:.10g}, got {said(value)}")
     if kind == "value_error":
         what, _, advice = str(context["error"]).partition(" (")
         return Fault(key, what, advice.removesuffix(")"))

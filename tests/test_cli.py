@@ -139,7 +139,7 @@ def test_a_stale_step_stops_a_run_and_names_the_command(done: Path, tmp_path: Pa
         (tmp_path / name).symlink_to(done / name)
     path = tmp_path / "pr_1.toml"
     path.write_text(ALIGNMENT.replace("lowpass_fpx = 5", "lowpass_fpx = 4"))
-    result = engine("run", str(path))
+    result = engine("run", "--follow-links", str(path))
     assert result.exit_code == 1
     assert "--redo stale" in result.stderr
     assert "stale  ite_0001" in engine("run", str(path), "--plan").stdout

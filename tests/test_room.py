@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine import room
+from engine import memory, room
 from engine.faults import EngineError
 from engine.project import load
 from engine.store import Store
@@ -66,13 +66,13 @@ def test_the_smallest_limit_of_machine_and_control_groups_counts(
         (tmp_path / "groups" / name / "memory.current").write_text("3000000\n")
         (tmp_path / "groups" / name / "memory.stat").write_text("anon 1\ninactive_file 400000\nactive_file 100000\n")
     for name, place in (("MEMINFO", "meminfo"), ("OWN_GROUP", "own"), ("GROUPS", "groups")):
-        monkeypatch.setattr(room, name, tmp_path / place)
-    assert room.available_bytes() == 8000 << 10
+        monkeypatch.setattr(memory, name, tmp_path / place)
+    assert memory.available_bytes() == 8000 << 10
     (tmp_path / "groups" / "slurm" / "job_7" / "memory.max").write_text("5000000\n")
-    assert room.available_bytes() == 2_500_000
+    assert memory.available_bytes() == 2_500_000
     for name in ("MEMINFO", "OWN_GROUP"):
-        monkeypatch.setattr(room, name, tmp_path / "nowhere")
-    assert room.available_bytes() is None
+        monkeypatch.setattr(memory, name, tmp_path / "nowhere")
+    assert memory.available_bytes() is None
 
 
 def test_no_time_is_measured(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import warnings
+from typing import TextIO
 
 INTERRUPTED = 4
 """Exit code after Ctrl-C."""
 
 
 def main() -> None:
-    """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside."""
+    """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside.
+
+    What a terminal has no letters for is printed as \\u2192, and the traceback of what should not happen cannot steer it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
     try:
         from engine.cli.commands import app
 
@@ -17,3 +27,24 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(INTERRUPTED)
+    except Exception:
+        from traceback import format_exc
+
+        from engine.cli.show import complain
+
+        complain(format_exc().rstrip())
+        sys.exit(1)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What a library warns of, in a line."""
+    from engine.cli.show import complain
+
+    complain(f"{category.__name__}: {message} ({filename}:{lineno})")

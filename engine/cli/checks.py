@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from engine.check import Checked
     from engine.forecast import Forecast
     from engine.project import Project
+
+
+OUTSIDE_SHOWN = 3
 
 
 def tell(found: list[Checked], gpus: int | None) -> None:
@@ -26,6 +30,8 @@ def tell(found: list[Checked], gpus: int | None) -> None:
             for line in [cost] if isinstance(cost, str) else _told(cost):
                 show.say(f"  {line}")
             costs += [] if isinstance(cost, str) else [cost]
+        if one.outside:
+            show.say(f"  {_outside(one)}")
         for note in one.notes:
             show.say(f"  {note}")
     n_faults = sum(len(one.faults) for one in found)
@@ -37,6 +43,19 @@ def tell(found: list[Checked], gpus: int | None) -> None:
         partly = f"; {show.counted(n_unknown, 'project')} not, or not wholly, counted" if n_unknown else ""
         n_steps = sum(cost.steps_to_do for cost in costs)
         show.say(f"in all: {show.counted(n_steps, 'step')} to do, {_room(costs)}{partly}")
+
+
+def _outside(one: Checked) -> str:
+    """How much is read from outside the campaign folder, and the first of it, files of a folder together."""
+    folders = Counter(place.path.parent for place in one.outside)
+    counts = {
+        place.path.parent if folders[place.path.parent] > 1 else place.path: folders[place.path.parent]
+        for place in one.outside
+    }
+    shown = [f"{path} ({count} files)" if count > 1 else str(path) for path, count in counts.items()]
+    more = ", …" if len(shown) > OUTSIDE_SHOWN else ""
+    number = show.counted(len(one.outside), "path")
+    return f"reads from outside the campaign folder, {number}: {', '.join(shown[:OUTSIDE_SHOWN])}{more}"
 
 
 def _cost(project: Project, gpus: int | None) -> Forecast | str:
@@ -79,7 +98,7 @@ def compiling() -> None:
 
 
 def as_plain(one: Checked, gpus: int | None) -> dict[str, Any]:
-    """The same of one project, for JSON."""
+    """The same of one project, for JSON, in the layout of schemas/check.md."""
     faults = [
         {"line": f.line, "column": f.column, "key": list(f.key), "what": f.what, "advice": f.advice} for f in one.faults
     ]
@@ -90,4 +109,11 @@ def as_plain(one: Checked, gpus: int | None) -> dict[str, Any]:
 
         with suppress(EngineError):
             cost = forecast(one.project, compiling, gpus)
-    return {"path": str(one.path), "steps": n_steps, "faults": faults, "notes": one.notes, "forecast": cost}
+    return {
+        "path": str(one.path),
+        "steps": n_steps,
+        "faults": faults,
+        "notes": one.notes,
+        "outside": one.outside,
+        "forecast": cost,
+    }

@@ -18,8 +18,12 @@ from engine.faults import EngineError
 if TYPE_CHECKING:
     from engine.project import Project
 
-DONE, FAILED, INVALID, LOCKED = 0, 1, 2, 5
+DONE, FAILED, INVALID, UNSAFE, LOCKED = 0, 1, 2, 3, 5
 """Exit codes; click's own usage errors are 2 as well."""
+
+
+_Usage: type[Exception] = typer.BadParameter.__mro__[1]
+"""What is wrong with the words of a command; which click typer brings along depends on its version."""
 
 
 class _Commands(TyperGroup):
@@ -28,6 +32,8 @@ class _Commands(TyperGroup):
     def make_context(self, *words: Any, **named: Any) -> Any:
         try:
             return super().make_context(*words, **named)
+        except _Usage as error:
+            raise _cleaned(error) from None
         except KeyboardInterrupt:
             show.complain("stopped")
             raise typer.Exit(INTERRUPTED) from None
@@ -35,6 +41,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except _Usage as error:
+            raise _cleaned(error) from None
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(DONE) from None
@@ -46,9 +54,15 @@ class _Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
+def _cleaned(error: Exception) -> Exception:
+    """The error about words that were typed, or that the shell made of file names."""
+    vars(error).update(message=show.clean(vars(error)["message"]))
+    return error
+
+
 def _code(error: Exception) -> int:
     """The exit code of an error; the names are asked for, so that the store need not be imported to compare them."""
-    return {"LockHeld": LOCKED, "InvalidProject": INVALID}.get(type(error).__name__, FAILED)
+    return {"LockHeld": LOCKED, "InvalidProject": INVALID, "Unsafe": UNSAFE}.get(type(error).__name__, FAILED)
 
 
 app = typer.Typer(
@@ -65,7 +79,7 @@ def _version(asked: bool) -> None:
     if asked:
         import engine
 
-        typer.echo(f"engine {engine.__version__}")
+        show.say(f"engine {engine.__version__}")
         raise typer.Exit
 
 
@@ -89,7 +103,7 @@ def new(
     from engine.new import new
 
     path = new(kind, name)
-    typer.echo(f"{path} written. Edit it, then: engine check {shlex.quote(str(path))}")
+    show.say(f"{path} written. Edit it, then: engine check {shlex.quote(str(path))}")
 
 
 @app.command()
@@ -126,6 +140,12 @@ def run(
         bool,
         typer.Option("--hooks/--no-hooks", help="Run functions that projects bring along, or refuse such projects."),
     ] = True,
+    follow_links: Annotated[
+        bool,
+        typer.Option(
+            "--follow-links", help="Write results through links of your own that lead out of the campaign folder."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check, then do what is missing, step by step. Running it again goes on where it stopped."""
@@ -145,12 +165,14 @@ def run(
                 workers=workers,
                 gpus=_gpus(gpus),
                 hooks=hooks,
+                follow_links=follow_links,
                 listen=listen,
             )
         except KeyboardInterrupt:
             # What was to be redone and is not yet has become stale.
             redo_rest = ["--redo", "stale"] if redone else []
-            again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *redo_rest])
+            links = ["--follow-links"] if follow_links else []
+            again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *links, *redo_rest])
             show.complain(f"stopped; finished steps are kept. Go on with: {again}")
             raise typer.Exit(INTERRUPTED) from None
     if json:
@@ -273,13 +295,13 @@ def query(
         if not answer.found:
             raise EngineError(f"{address}: name an item, as in {answer.project}:average")
         for one in answer.found:
-            typer.echo(f"{show.short(one.path_of_file)}\t{one.item_path}".rstrip("\t"))
+            show.fields(show.short(one.path_of_file), one.item_path)
     elif output or plot:
         from engine.cli.values import picture_of, write
 
         for name in output or [picture_of(answer, picture)]:
             for written in write(answer, name, star or "dynamo"):
-                typer.echo(f"{show.short(written)} written")
+                show.say(f"{show.short(written)} written")
     elif json:
         show.json_text(answer.values if len(answer.found) > 1 else answer.value)
     else:
@@ -354,7 +376,7 @@ def schema(
     from engine.schema import write
 
     for path in write(folder):
-        typer.echo(show.short(path))
+        show.say(show.short(path))
 
 
 @app.command()

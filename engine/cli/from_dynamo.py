@@ -17,7 +17,7 @@ def lay_out(project: str, folder: Path) -> None:
     from engine.dynamo import layout
 
     written = layout.lay_out(project, folder)
-    typer.echo(f"{show.counted(len(written), 'file')} written below {show.short(folder)}")
+    show.say(f"{show.counted(len(written), 'file')} written below {show.short(folder)}")
 
 
 def explain(
@@ -61,10 +61,10 @@ def import_dynamo(
     if json:
         show.json_text(made)
         return
-    typer.echo(f"{show.short(made.path)} written, {show.counted(made.rounds, 'round')}")
+    show.say(f"{show.short(made.path)} written, {show.counted(made.rounds, 'round')}")
     for matters, words in ((True, "not carried, or not as it stands:"), (False, "not carried, and of no consequence:")):
         if rows := importing.grouped(one for one in made.left if one.matters == matters):
             show.say("", bold=words)
             for fields, value, reason in rows:
                 show.say(f"  {fields}{f' = {value}' if value else ''}: {reason}")
-    typer.echo(f"Then: engine check {shlex.quote(str(made.path))}")
+    show.say(f"Then: engine check {shlex.quote(str(made.path))}")

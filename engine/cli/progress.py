@@ -20,6 +20,7 @@ from engine.run import (
     Noted,
     ProjectDone,
     ProjectStarted,
+    Resumed,
     StepStarted,
     StepStored,
     StopAsked,
@@ -56,6 +57,8 @@ class Lines:
         elif isinstance(event, ProjectDone):
             show.say(_end_text(event))
             show_summary(self.projects.get(event.project))
+        elif isinstance(event, Resumed):
+            show.say(_resumed_text(event))
         elif isinstance(event, StopAsked):
             show.complain(STOPPING)
         elif isinstance(event, Compiling):
@@ -85,6 +88,10 @@ def _start_text(event: ProjectStarted) -> str:
     swept = f"; {len(event.leftovers)} half-written files swept away" if event.leftovers else ""
     kept = event.steps - event.missing
     return f"{event.project}: {show.counted(event.missing, 'step')} to do, {kept} kept{swept}"
+
+
+def _resumed_text(event: Resumed) -> str:
+    return f"{event.project}: {event.step}: of {event.total} particles {event.done} were done before"
 
 
 TOMOGRAMS_SHOWN = 6
@@ -131,11 +138,11 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
         TimeRemainingColumn,
     )
 
-    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    columns: list[Any] = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()]
     progress = Progress(
         *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
     )
-    names = {name: show.clean(name).replace("[", "\\[") for name in projects}
+    names = {name: show.clean(name) for name in projects}
     with progress:
         whole = progress.add_task("projects", total=len(projects), visible=len(projects) > 1)
         steps = progress.add_task("steps", total=None)
@@ -147,7 +154,9 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     progress.reset(steps, total=event.steps, description=names.get(event.project, "steps"))
                 case StepStarted():
                     progress.update(steps, completed=event.number - 1)
-                    progress.reset(particles, total=None, description=f"  {event.step}", visible=True)
+                    progress.reset(particles, total=None, description=f"  {show.clean(event.step)}", visible=True)
+                case Resumed():
+                    progress.console.print(show.clean(_resumed_text(event)), markup=False)
                 case ChunkDone():
                     progress.update(particles, completed=event.done, total=event.total)
                 case StepStored():

@@ -1,9 +1,11 @@
-"""How things look on a terminal and in a log: faults under their source line, errors in one line, aligned rows."""
+"""How things look on a terminal and in a log: faults under their source line, errors in one line, aligned rows.
+
+All that the engine prints goes through here, so that nothing of a file, a name or an error can steer the terminal.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -13,10 +15,10 @@ from typing import Any
 import typer
 
 from engine.faults import EngineError, Fault
+from engine.steering import escaped, made_visible
 
 STATES = {"keep": "to keep", "do": "to do", "stale": "stale"}
 COMPILING = "compiling the inner loops for this machine (once, some ten seconds)"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LONGEST_LINE = 160
 
 
@@ -87,7 +89,7 @@ def _columns(text: str) -> int:
 
 def rows(table: Sequence[Sequence[Any]], right: Iterable[int] = ()) -> None:
     """Prints rows with their columns aligned; those named by right on their right side."""
-    texts = [[clean(str(cell)) for cell in row] for row in table]
+    texts = [[clean(str(cell).replace("\n", " ")) for cell in row] for row in table]
     widths = [max(map(_columns, column)) for column in zip(*texts, strict=True)]
     to_right = set(right)
     for row in texts:
@@ -98,12 +100,19 @@ def rows(table: Sequence[Sequence[Any]], right: Iterable[int] = ()) -> None:
         typer.echo("  ".join(cells).rstrip())
 
 
+def fields(*texts: str) -> None:
+    """Prints texts with tabs between them, for scripts; empty ones at the end are left out."""
+    typer.echo("\t".join(map(clean, texts)).rstrip("\t"))
+
+
 def json_text(value: Any) -> None:
+    """Prints JSON. Letters that steer are escaped as JSON escapes them, so that a reader gets them back."""
     import json
 
     from engine.export import as_json
 
-    typer.echo(json.dumps(as_json(value), indent=1, ensure_ascii=False))
+    lines = json.dumps(as_json(value), indent=1, ensure_ascii=False).split("\n")
+    typer.echo("\n".join(escaped(line) for line in lines))
 
 
 def short(path: Path) -> str:
@@ -144,8 +153,8 @@ def number_text(value: Any) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without control characters and without marks that turn its direction; tabs become spaces."""
-    return _CONTROL.sub("\ufffd", text.replace("\t", " ").replace("\r", ""))
+    """The text with a mark for each letter that steers a terminal or turns a text; line breaks stay, tabs become spaces."""
+    return "\n".join(made_visible(line.replace("\t", " ")) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def _has_colour(err: bool) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import typer
 
 from engine import plots
 from engine.cli import show
@@ -89,7 +88,7 @@ def print_value(value: Any) -> None:
             show.rows([(name, show.number_text(part)) for name, part in value.items()], right=[1])
         case np.ndarray():
             for row in np.atleast_2d(value.T).T[: _limit(len(value))] if value.ndim <= 2 else [value.shape]:
-                typer.echo("  ".join(f"{number:g}" for number in row))
+                show.say("  ".join(f"{number:g}" for number in row))
         case Particles():
             size = f"{value.pixel_size_A:g} A" if value.pixel_size_A else "unknown"
             show.rows([("particles", len(value.tags)), ("box", f"{value.box_px} px"), ("pixel size", size)])
@@ -138,10 +137,15 @@ def write(answer: Answer, name: str, star: str = "dynamo") -> list[Path]:
     if len(answer.found) == 1:
         return [_exported(answer.found[0], name, star)]
     path, slash = Path(name), "/" if name.endswith("/") else ""
-    return [
-        _exported(one, f"{path.with_name(f'{path.stem}{_numbers(one, answer)}{path.suffix}')}{slash}", star)
-        for one in answer.found
-    ]
+    named = [path.with_name(f"{path.stem}{_numbers(one, answer)}{path.suffix}") for one in answer.found]
+    return [_exported(one, f"{_no_link(path)}{slash}", star) for one, path in zip(answer.found, named, strict=True)]
+
+
+def _no_link(path: Path) -> Path:
+    """The path, which nobody typed: a link that lies there is not written through."""
+    if path.is_symlink():
+        raise EngineError(f"{path}: is a link, what it leads to would be overwritten (remove it, or give another name)")
+    return path
 
 
 def picture_of(answer: Answer, name: str | None) -> str:
@@ -150,6 +154,7 @@ def picture_of(answer: Answer, name: str | None) -> str:
         raise EngineError(f"{answer.project}: name an item to draw, as in {answer.project}:table")
     if name is None:
         name = "_".join(re.findall(r"[\w.-]+", str(answer.address).rpartition("/")[2])) + ".png"
+        _no_link(Path(name))
     if Path(name).suffix.lower() not in plots.ENDINGS:
         raise EngineError(f"{name}: pictures are {' '.join(plots.ENDINGS)} (give it one of these endings)")
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from engine.faults import EngineError
 __all__ = ["rows"]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|==|!=|[-+*/<>(),]))"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|==|!=|[-+*/<>(),]))",
+    re.ASCII,
 )
 _WORDS = ("and", "or", "not", "in")
 _COMPARISONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -29,13 +31,15 @@ _COMPARISONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 _MOST_CHARACTERS = 2000
 _DEEPEST = 40
+_SHOWN = 160
 
 
 def rows(expression: str, table: Table) -> np.ndarray:
     """(n,) bool: the rows for which the expression is true.
 
     It may hold comparisons (< <= > >= == !=, also 0.2 < cc < 0.5), `in (1, 3)`, and, or, not, parentheses, + - * /,
-    numbers and column names. Anything else is an EngineError that counts its column from 1.
+    numbers and column names. Anything else is an EngineError that counts its column from 1. What is no number (0/0, or an empty
+    value of a table) compares as false, and != as true.
     """
     if len(expression) > _MOST_CHARACTERS:
         raise EngineError(f"a condition has at most {_MOST_CHARACTERS} characters, this one has {len(expression)}")
@@ -73,7 +77,9 @@ def _hint(character: str) -> str:
 
 
 def _stop(expression: str, start: int, what: str) -> NoReturn:
-    raise EngineError(f"{expression!r}, column {start + 1}: {what}")
+    """An EngineError at a column; of a long condition only what is around it is shown."""
+    shown = expression if len(expression) <= _SHOWN else f"… {expression[max(0, start - _SHOWN // 2) :][:_SHOWN]} …"
+    raise EngineError(f"{shown!r}, column {start + 1}: {what}")
 
 
 class _Parser:
@@ -191,7 +197,10 @@ class _Parser:
         token = self.next
         if token.kind == "number":
             self.tokens.pop(0)
-            return np.asarray(float(token.text))
+            number = float(token.text)
+            if not math.isfinite(number):
+                _stop(self.expression, token.start, "this number is too large")
+            return np.asarray(number)
         if token.kind == "name":
             self.tokens.pop(0)
             return self._column(token)

@@ -129,7 +129,8 @@ class Table:
 
     @property
     def tags(self) -> np.ndarray:
-        return self["tag"].astype(np.int64)
+        with np.errstate(invalid="ignore"):  # what is no whole number is a fault of the table, told where it is checked
+            return self["tag"].astype(np.int64)
 
     @property
     def angles(self) -> np.ndarray:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from engine.dynamo.names import short
 from engine.faults import EngineError
+from engine.files import matlab
 from engine.files.raw import reading
 
 PLACE = Path("settings") / "virtual_project.mat"
@@ -22,8 +22,6 @@ MAX_ROUNDS = 8
 _MAX_FILE_BYTES = 16 << 20
 _MAX_UNPACKED_BYTES = 64 << 20
 """A card takes some 100 kB; more is another file, or one made to fill the memory."""
-_HEADER_BYTES = 128
-_PACKED = 15
 _ROUND = re.compile(r"(.+)_r([1-8])", re.IGNORECASE)
 _WHAT = "a Dynamo project (virtual_project.mat)"
 
@@ -85,9 +83,10 @@ def _struct(path: Path) -> Mapping[str, Any]:
         content = path.read_bytes() if path.stat().st_size <= _MAX_FILE_BYTES else b""
     if not content:
         raise EngineError(f"{path}: is empty or far larger than a card; name the virtual_project.mat of a project")
-    if content.startswith(b"MATLAB 7.3") or content[:8] == b"\x89HDF\r\n\x1a\n":
+    if matlab.is_version_7_3(content):
         raise EngineError(f'{path}: is a .mat of version 7.3 (in MATLAB: load it, then save(…, "card", "-v7"))')
-    _refuse_other(content, path)
+    with reading(path, _WHAT):
+        matlab.refuse_other(content, path, _WHAT, _MAX_UNPACKED_BYTES)
     with reading(path, _WHAT), warnings.catch_warnings(action="ignore"):
         classes = {name: kind for name, _, kind in whosmat(path)}
         found = loadmat(path, variable_names=["card"], simplify_cells=True, verify_compressed_data_integrity=True)
@@ -100,29 +99,6 @@ def _struct(path: Path) -> Mapping[str, Any]:
     if not isinstance(card, dict) or not card:
         raise EngineError(f"{path}: its card is not one struct; is it a virtual_project.mat?")
     return card
-
-
-def _refuse_other(content: bytes, path: Path) -> None:
-    """What is no .mat of version 5 to 7, or would unpack to more than a card can be, is an EngineError."""
-    if len(content) < _HEADER_BYTES + 8 or content[126:128] not in (b"IM", b"MI"):
-        raise EngineError(f"{path}: is no MATLAB file of version 5 to 7; name the virtual_project.mat of a project")
-    unpacked = 0
-    with reading(path, _WHAT):
-        for part in _packed_parts(content, "little" if content[126:128] == b"IM" else "big"):
-            stream = zlib.decompressobj()
-            unpacked += len(stream.decompress(part, _MAX_UNPACKED_BYTES + 1 - unpacked))
-            if unpacked > _MAX_UNPACKED_BYTES:
-                raise EngineError(f"{path}: unpacks to far more than a card; name the virtual_project.mat of a project")
-
-
-def _packed_parts(content: bytes, order: Any) -> Iterator[bytes]:
-    at = _HEADER_BYTES
-    while at + 8 <= len(content):
-        kind = int.from_bytes(content[at : at + 4], order)
-        size = int.from_bytes(content[at + 4 : at + 8], order)
-        if kind == _PACKED:
-            yield content[at + 8 : at + 8 + size]
-        at += 8 + size
 
 
 def _plain(value: Any) -> Value:

@@ -17,6 +17,7 @@ from engine.faults import EngineError
 from engine.kinds.form import Round
 from engine.new import comment, folders_up, in_toml, write_new
 from engine.project import fault_of_stem
+from engine.steering import made_visible
 
 _TELLS = {"data", "table", "template", "mask", "smask", "fmask", "apix", "cores", "gpus", "dst", "name_project"}
 """Names of the project, not of a round, that are carried."""
@@ -120,7 +121,7 @@ def _lines(
     yield f"#:schema {'../' * folders_up(path)}schemas/alignment.schema.json"
     yield from _header(left)
     yield 'kind = "alignment"'
-    yield f"title = {in_toml(f'From the Dynamo project {card.name}')}"
+    yield f"title = {in_toml(f'From the Dynamo project {made_visible(card.name)}')}"
     for name, values in (("data", inputs.data), ("masks", inputs.masks), ("compute", compute)):
         if values:
             yield f"\n[{name}]"

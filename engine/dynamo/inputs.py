@@ -124,7 +124,7 @@ def _found(card: Card, text: str) -> Path | None:
         return None
     for place in _candidates(card, text.replace("\\", "/")):
         try:
-            if place.exists():
+            if place.is_file() or place.is_dir():
                 return place
         except OSError:  # a name longer than the disk takes
             continue

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from engine.data import Source, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.files.catalogue import found_beside, read_catalogue, write_catalogue
+from engine.files.catalogue import found_beside, read_catalogue, tilt_lists, write_catalogue
 from engine.files.cmm import Markers, read_markers, write_markers
 from engine.files.comma import read_csv, write_csv
 from engine.files.doc import read_table_map, write_table_map
@@ -21,6 +21,7 @@ from engine.files.mrc import read_mrc, read_mrc_header, write_mrc
 from engine.files.npy import npy_shape, read_npy, write_npy
 from engine.files.particle_list import ParticleList
 from engine.files.particles import (
+    ParticleFiles,
     open_particles,
     particle_facts,
     write_particle_folder,
@@ -32,12 +33,14 @@ from engine.files.star import read_star, write_star
 from engine.files.tbl import read_tbl, write_tbl
 from engine.files.tif import read_tif, tif_facts
 from engine.files.tomogram import open_tomogram
-from engine.files.weights import WeightBoxes, open_weights, weight_facts
+from engine.files.weights import WeightBoxes, WeightFiles, open_weights, weight_facts
 
 __all__ = [
     "Markers",
+    "ParticleFiles",
     "ParticleList",
     "WeightBoxes",
+    "WeightFiles",
     "as_marks",
     "found_beside",
     "is_fsc",
@@ -54,6 +57,7 @@ __all__ = [
     "read_table",
     "read_table_map",
     "read_volume",
+    "tilt_lists",
     "volume_facts",
     "weight_facts",
     "write_catalogue",

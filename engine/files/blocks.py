@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from engine.faults import EngineError
+from engine.files import star_rows
 from engine.files.numbers import shortest
-from engine.files.raw import reading, text_of, write_text
+from engine.files.raw import reading, shortened, text_of, write_text
+from engine.steering import steers
 
 WORDS = [
     "particleFile",
@@ -23,6 +25,8 @@ WORDS = [
     "rlnTomoVisibleFrames",
 ]
 """Columns that stay text even where they look like numbers."""
+
+_ENDS_WORD = frozenset("\"'#\\")
 
 Column = np.ndarray | Sequence[float | str]
 
@@ -51,7 +55,9 @@ class Block:
         try:
             return np.asarray(self.columns[name], dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise EngineError(f"{self.path}: the column _{name} holds text where numbers belong ({error})") from error
+            raise EngineError(
+                f"{self.path}: the column _{name} holds text where numbers belong ({shortened(str(error))})"
+            ) from error
 
     def words(self, name: str) -> list[str]:
         """The column as text."""
@@ -69,9 +75,10 @@ def read_blocks(path: Path) -> dict[str, Block]:
     import starfile
 
     text = text_of(path, "a STAR file")
+    star_rows.check(text, path)
     with reading(path, "a STAR file"), TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.star"  # starfile reads paths only, and remembers the lines of a file that failed
-        copy.write_text(text)
+        copy.write_text(text, "utf-8")
         found = starfile.read(copy, always_dict=True, parse_as_string=WORDS)
         blocks = {name: Block(path, _columns(block, path)) for name, block in found.items()}
     if not blocks:
@@ -85,9 +92,9 @@ def write_blocks(blocks: Mapping[str, Mapping[str, Column] | Facts], path: Path)
     import starfile
 
     frames = {
-        name: {fact: _word(value) for fact, value in block.items()}
+        name: {fact: _word(value, path) for fact, value in block.items()}
         if isinstance(block, Facts)
-        else pandas.DataFrame({column: _words(values) for column, values in block.items()}, dtype=object)
+        else pandas.DataFrame({column: _words(values, path) for column, values in block.items()}, dtype=object)
         for name, block in blocks.items()
     }
     write_text(starfile.to_string(frames), path)
@@ -101,9 +108,16 @@ def _columns(block: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarra
     return {str(name): np.atleast_1d(np.asarray(block[name])) for name in block}
 
 
-def _words(values: Column) -> list[str]:
-    return [_word(value) for value in values]
+def _words(values: Column, path: Path) -> list[str]:
+    return [_word(value, path) for value in values]
 
 
-def _word(value: float | str) -> str:
-    return value if isinstance(value, str) else shortest(float(value))
+def _word(value: float | str, path: Path) -> str:
+    """The value as STAR has it; a text that would not be read back is an EngineError."""
+    if not isinstance(value, str):
+        return shortest(float(value))
+    if steers(value) or not _ENDS_WORD.isdisjoint(value):
+        raise EngineError(
+            f"{path}: {value!r} cannot stand in a STAR file (rename it, without quotes, #, \\ and line breaks)"
+        )
+    return value

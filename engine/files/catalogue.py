@@ -15,11 +15,14 @@ from engine.data import Catalogue, TomogramFacts
 from engine.faults import EngineError
 from engine.files.blocks import Block, read_blocks
 from engine.files.doc import read_table_map
-from engine.files.numbers import number, shortest
+from engine.files.limits import LARGEST_LIST_BYTES
+from engine.files.numbers import finite, shortest, whole, wholes
 from engine.files.particle_list import tomogram_numbers
-from engine.files.raw import ending, reading, text_of, write_text
+from engine.files.raw import ending, is_there, reading, text_of, write_text
+from engine.steering import steers
 
 STAR_COLUMN = "rlnTomoReconstructedTomogram"
+TILT_LISTS = "rlnTomoTiltSeriesStarFile"
 TEXTS = ("path", "name")
 CSV_NAMES = {
     "number": ("number",),
@@ -76,6 +79,11 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     lines = [[name for names in CSV_NAMES.values() for name in names]]
     for row in catalogue.rows():
         parts = [value for name in CSV_NAMES for value in _cells(row[name], len(CSV_NAMES[name]))]
+        for name in (row["path"], row["name"]):
+            if steers(name) or name != name.strip():
+                raise EngineError(
+                    f"{path}: {name!r} would not be read back (rename it, without line breaks and outer blanks)"
+                )
         lines.append(
             ["" if part is None else shortest(part) if isinstance(part, float) else str(part) for part in parts]
         )
@@ -95,7 +103,7 @@ def _doc(path: Path) -> list[Facts]:
 def _vll(path: Path) -> list[Facts]:
     """Lines of paths, each with lines `* key = value` after it; other lines of Dynamo's (>, !, #) are left out."""
     rows: list[Facts] = []
-    for line, text in enumerate(text_of(path, "a volume list").splitlines(), start=1):
+    for line, text in enumerate(text_of(path, "a volume list", LARGEST_LIST_BYTES).splitlines(), start=1):
         words = text.strip()
         if not words or words[0] in "#>!":
             continue
@@ -112,7 +120,7 @@ def _vll(path: Path) -> list[Facts]:
 
 def _csv(path: Path) -> list[Facts]:
     with reading(path, "a CSV list of tomograms"):
-        lines = csv.reader(io.StringIO(text_of(path, "a CSV list of tomograms")))
+        lines = csv.reader(io.StringIO(text_of(path, "a CSV list of tomograms", LARGEST_LIST_BYTES)))
         header = [name.strip() for name in next(lines, [])]
         known = [name for names in CSV_NAMES.values() for name in names]
         for name in header:
@@ -139,14 +147,12 @@ def _fact(name: str, words: list[str], where: str) -> Facts:
     """A fact from its words; what is no number where one belongs is an EngineError."""
     if name in TEXTS:
         return {name: " ".join(words)}
-    numbers = [number(word, where) for word in words]
     wanted = 2 if name == "tilt_range_deg" else 1
-    if len(numbers) != wanted:
-        raise EngineError(f"{where}: {name} has {len(numbers)} numbers, not {wanted}")
+    if len(words) != wanted:
+        raise EngineError(f"{where}: {name} has {len(words)} numbers, not {wanted}")
     if name in ("number", "handedness"):
-        if not numbers[0].is_integer():
-            raise EngineError(f"{where}: {name} is {numbers[0]:g}, not a whole number")
-        return {name: int(numbers[0])}
+        return {name: whole(words[0], f"{where}: {name}")}
+    numbers = [finite(word, f"{where}: {name}") for word in words]
     return {name: (numbers[0], numbers[1]) if wanted == 2 else numbers[0]}
 
 
@@ -170,12 +176,12 @@ def _star(path: Path, column: str) -> list[Facts]:
     names = tomograms.words("rlnTomoName")
     numbers = tomogram_numbers(names)
     single = _singles(tomograms)
+    hands = wholes(tomograms.numbers("rlnTomoHand"), f"{path}: _rlnTomoHand")
     rows = []
     for row, name in enumerate(names):
         facts: Facts = {"number": numbers[name], "name": name, "path": tomograms.words(column)[row]}
         facts |= {fact: float(values[row]) for fact, values in single.items()}
-        if "rlnTomoHand" in tomograms:
-            facts["handedness"] = int(tomograms.numbers("rlnTomoHand")[row])
+        facts["handedness"] = int(hands[row])
         rows.append(facts | _tilts(path, tomograms, row, blocks.get(name)))
     return rows
 
@@ -197,11 +203,9 @@ def _singles(tomograms: Block) -> dict[str, np.ndarray]:
 def _tilts(path: Path, tomograms: Block, row: int, version4: Block | None) -> Facts:
     """What the tilts tell: RELION 5 keeps them in a file for each tilt series, RELION 4 in a block."""
     tilts = version4
-    if tilts is None and "rlnTomoTiltSeriesStarFile" in tomograms:
-        name = Path(tomograms.words("rlnTomoTiltSeriesStarFile")[row])
-        file = next((place / name for place in path.absolute().parents if (place / name).is_file()), None)
-        tilts = next(iter(read_blocks(file).values())) if file else None
-    if tilts is None:
+    if tilts is None and (file := _tilt_list(path, tomograms, row)):
+        tilts = next(iter(read_blocks(file).values()))
+    if not tilts:
         return {}
     facts: Facts = {}
     angles = next((one for one in ("rlnTomoYTilt", "rlnTomoNominalStageTiltAngle") if one in tilts), None)
@@ -218,12 +222,29 @@ def _tilts(path: Path, tomograms: Block, row: int, version4: Block | None) -> Fa
     return facts
 
 
+def _tilt_list(path: Path, tomograms: Block, row: int) -> Path | None:
+    """RELION 5's file of a tilt series, sought beside the list and in the folders above it."""
+    if TILT_LISTS not in tomograms:
+        return None
+    name = Path(tomograms.words(TILT_LISTS)[row])
+    return next((place / name for place in path.absolute().parents if is_there(place / name)), None)
+
+
+def tilt_lists(path: str | Path) -> list[Path]:
+    """The files of tilt series that are read with a list of tomograms."""
+    path = Path(path)
+    blocks = read_blocks(path).values() if ending(path) == ".star" else ()
+    listing = next((block for block in blocks if TILT_LISTS in block), None)
+    rows = range(len(listing)) if listing else ()
+    return [file for row in rows if listing and (file := _tilt_list(path, listing, row))]
+
+
 def found_beside(listed: Mapping[int, str], listing: Path, campaign: Path) -> dict[int, str]:
     """The listed paths, relative to the campaign: sought beside the list and in the folders above it, then in the campaign."""
 
     def place(file: str) -> str:
         folders = [*listing.absolute().parents, campaign.absolute()]
-        found = next((folder / file for folder in folders if (folder / file).exists()), folders[0] / file)
+        found = next((folder / file for folder in folders if is_there(folder / file)), folders[0] / file)
         return str(found.relative_to(campaign.absolute()) if campaign.absolute() in found.parents else found)
 
     return {number: place(file) for number, file in listed.items()}

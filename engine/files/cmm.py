@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 
 from engine.faults import EngineError
-from engine.files.numbers import number, shortest
+from engine.files.limits import LARGEST_LIST_BYTES
+from engine.files.numbers import finite, shortest, whole
 from engine.files.raw import reading, text_of, write_text
+from engine.steering import made_visible
 
-LARGEST_BYTES = 10_000_000
 YELLOW = {"r": 1.0, "g": 1.0, "b": 0.0}
 
 
@@ -53,7 +54,7 @@ def read_markers(path: str | Path) -> Markers:
 
 def write_markers(markers: Markers, path: str | Path) -> None:
     """Writes one marker set, yellow, with its links."""
-    root = ElementTree.Element("marker_set", name=markers.name)
+    root = ElementTree.Element("marker_set", name=made_visible(markers.name))
     for marker, point, radius in zip(markers.ids, markers.points_xyz_A, markers.radii_A, strict=True):
         place = dict(zip("xyz", point.tolist(), strict=True))
         _add(root, "marker", {"id": marker, **place, **YELLOW, "radius": radius})
@@ -65,9 +66,7 @@ def write_markers(markers: Markers, path: str | Path) -> None:
 
 def _marker_set(path: Path) -> ElementTree.Element:
     with reading(path, "a marker file"):
-        if path.stat().st_size > LARGEST_BYTES:
-            raise EngineError(f"{path}: is larger than {LARGEST_BYTES // 10**6} MB; marker files are small, split it")
-        text = text_of(path, "a marker file")
+        text = text_of(path, "a marker file", LARGEST_LIST_BYTES)
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise EngineError(f"{path}: declares XML entities, which marker files do not need; remove the declaration")
         sets = list(ElementTree.fromstring(text).iter("marker_set"))
@@ -81,14 +80,16 @@ def _add(root: ElementTree.Element, tag: str, attributes: Mapping[str, float]) -
 
 
 def _value(element: ElementTree.Element, name: str, path: Path) -> float:
-    text = element.get(name)
-    if text is None:
-        raise EngineError(f"{path}: a {element.tag} has no {name!r}; save the markers again")
-    return number(text.strip(), f"{path}: {element.tag} {element.get('id', '')}")
+    return finite(*_word(element, name, path))
 
 
 def _whole(element: ElementTree.Element, name: str, path: Path) -> int:
-    value = _value(element, name, path)
-    if not value.is_integer():
-        raise EngineError(f"{path}: {name} {value} of a {element.tag} is not a whole number; number the markers anew")
-    return int(value)
+    return whole(*_word(element, name, path))
+
+
+def _word(element: ElementTree.Element, name: str, path: Path) -> tuple[str, str]:
+    """The attribute's text, and where it stands."""
+    text = element.get(name)
+    if text is None:
+        raise EngineError(f"{path}: a {element.tag} has no {name!r}; save the markers again")
+    return text.strip(), f"{path}: {name} of {element.tag} {element.get('id', '')[:40]}".rstrip()

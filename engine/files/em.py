@@ -58,6 +58,10 @@ def _header(path: Path) -> tuple[np.dtype, tuple[int, int, int]]:
     if len(raw) < HEADER_BYTES:
         raise EngineError(f"{path}: holds {len(raw)} bytes, an EM header alone has {HEADER_BYTES}; fetch it again")
     machine, code = raw[0], raw[3]
+    if machine > PC:
+        raise EngineError(
+            f"{path}: EM machine {machine} is unknown (known: 0 to {PC}); the file is garbled or no EM file"
+        )
     if code in COMPLEX_TYPES:
         raise EngineError(f"{path}: holds complex numbers (EM type {code}); give a real volume")
     if code not in REAL_TYPES:

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.data import Marks
 from engine.faults import EngineError
+from engine.files.limits import LARGEST_MODEL_BYTES
 from engine.files.raw import bytes_of, reading
 
 HEADER_BYTES = 240
@@ -45,7 +46,7 @@ def read_imod(path: Path) -> Marks:
     EngineError.
     """
     with reading(path, "an IMOD model"):
-        content = bytes_of(path)
+        content = bytes_of(path, LARGEST_MODEL_BYTES)
         if content[:4] != b"IMOD":
             raise EngineError(f"{path}: is no binary IMOD model; save it as one in 3dmod")
         units, pixel = struct.unpack(">i", content[220:224])[0], struct.unpack(">f", content[216:220])[0]

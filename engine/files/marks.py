@@ -21,7 +21,7 @@ from engine.files.blocks import read_blocks
 from engine.files.cmm import read_markers
 from engine.files.comma import read_csv
 from engine.files.imod import read_imod
-from engine.files.numbers import number, shortest
+from engine.files.numbers import number, shortest, wholes
 from engine.files.omd import read_omd
 from engine.files.raw import ending, reading, text_of
 from engine.files.star import read_star
@@ -78,7 +78,7 @@ def of_table(table: Table) -> Marks:
     is_mixed = len(sizes) > 1
     return Marks(
         centres * table["apix"][:, None] if is_mixed else centres,
-        table["reg"].astype(np.int64),
+        wholes(table["reg"], "the column reg"),
         np.zeros(len(table)),
         "A" if is_mixed else "px",
         tuple(f"{name:g}" for name in table["tomo"]) if table["tomo"].any() else (),
@@ -130,7 +130,7 @@ def _of_columns(columns: Columns, places: list[str], name: str) -> Marks:
         return np.array([number(word, place) for word, place in zip(words, places, strict=True)], dtype=np.float64)
 
     points = np.column_stack([numbers(one, 0.0) for one in wanted])
-    groups = numbers("region", 1.0).astype(np.int64)
+    groups = wholes(numbers("region", 1.0), f"{name}: the column 'region'")
     radii = numbers(f"radius{unit}", 0.0)
     if "region" not in columns and (radii > 0).all():
         groups = np.arange(1, len(places) + 1)
@@ -163,7 +163,7 @@ def _read_star(path: Path) -> Marks:
         n = len(block)
         is_sphere = "rlnSphereRadius" in block
         of_line = next((name for name in ("rlnTomoManifoldIndex", "rlnHelicalTubeID") if name in block), None)
-        groups = block.numbers(of_line).astype(np.int64) if of_line else np.ones(n, dtype=np.int64)
+        groups = wholes(block.numbers(of_line), f"{path}: _{of_line}") if of_line else np.ones(n, dtype=np.int64)
         return Marks(
             np.column_stack([block.numbers(f"rlnCoordinate{axis}") for axis in "XYZ"]),
             _counted(block.words("rlnTomoName")) if is_sphere else groups,
@@ -172,7 +172,7 @@ def _read_star(path: Path) -> Marks:
         )
     found = read_star(path)
     marks = of_table(found.table)
-    names = tuple(found.tomogram_names.get(int(one), f"{one:g}") for one in found.table["tomo"])
+    names = tuple(found.tomogram_names.get(one, f"{one:g}") for one in found.table["tomo"].tolist())
     return replace(marks, tomograms=names if marks.tomograms else (), is_centred=found.is_centred)
 
 

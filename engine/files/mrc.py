@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from mrcfile.utils import byte_order_from_machine_stamp, dtype_from_mode
 
 from engine.data import Volume
 from engine.faults import EngineError
-from engine.files.raw import check_length, first_bytes, reading, voxels, writing
+from engine.files.raw import PACKED, check_length, first_bytes, reading, voxels, writing
 
 HEADER_BYTES = 1024
 COMPLEX_MODES = (3, 4)
@@ -64,13 +65,14 @@ def read_mrc_header(path: Path) -> MrcHeader:
         raw = first_bytes(path, HEADER_BYTES)
         if len(raw) < HEADER_BYTES:
             raise EngineError(f"{path}: holds {len(raw)} bytes, an MRC header alone has {HEADER_BYTES}; fetch it again")
-        fields = np.frombuffer(raw, HEADER_DTYPE.newbyteorder(_byte_order(raw)))[0]
+        order = _byte_order(raw)
+        fields = np.frombuffer(raw, HEADER_DTYPE.newbyteorder(order))[0]
         shape = _shape(path, fields)
         header = MrcHeader(
             shape=shape,
             axes=_axes(path, fields),
-            dtype=_dtype(path, fields, raw),
-            data_offset=HEADER_BYTES + max(0, int(fields["nsymbt"])),
+            dtype=_dtype(path, fields, raw, order),
+            data_offset=_data_offset(path, int(fields["nsymbt"])),
             pixel_size_A=_pixel_size_A(path, fields),
             origin_xyz_A=_origin_xyz_A(path, fields),
             volume_depth=int(fields["mz"]) if int(fields["ispg"]) in VOLUME_STACK_SPACEGROUPS else 0,
@@ -100,10 +102,28 @@ def _refuse_non_finite(data: np.ndarray, path: Path) -> None:
 
 
 def _byte_order(raw: bytes) -> Literal["<", ">"]:
+    """What the machine stamp says. Old files have none and some have a wrong one: in the right order a size is small."""
     try:
-        return "<" if byte_order_from_machine_stamp(raw[212:216]) == "<" else ">"
-    except ValueError:  # old files have no stamp: the mode is a small number in the right order
-        return "<" if int.from_bytes(raw[12:16], "little") < 256 else ">"
+        told: Literal["<", ">"] = "<" if byte_order_from_machine_stamp(raw[212:216]) == "<" else ">"
+    except ValueError:
+        told = "<"
+    other: Literal["<", ">"] = ">" if told == "<" else "<"
+    return other if not _is_sensible(raw, told) and _is_sensible(raw, other) else told
+
+
+def _is_sensible(raw: bytes, order: str) -> bool:
+    x, y, z, mode = struct.unpack_from(f"{order}4i", raw)
+    return all(0 < n < LARGEST_DIMENSION for n in (x, y, z)) and 0 <= mode < 256
+
+
+def _data_offset(path: Path, extended_bytes: int) -> int:
+    offset = HEADER_BYTES + max(0, extended_bytes)
+    if path.suffix.lower() not in PACKED and offset > path.stat().st_size:
+        raise EngineError(
+            f"{path}: the extended header of {extended_bytes} bytes is longer than the file; "
+            "it was cut short or is no MRC file: fetch it again"
+        )
+    return offset
 
 
 def _shape(path: Path, fields: np.void) -> tuple[int, int, int]:
@@ -122,7 +142,7 @@ def _axes(path: Path, fields: np.void) -> tuple[int, int, int]:
     return 3 - sections, 3 - rows, 3 - columns
 
 
-def _dtype(path: Path, fields: np.void, raw: bytes) -> np.dtype:
+def _dtype(path: Path, fields: np.void, raw: bytes, order: Literal["<", ">"]) -> np.dtype:
     mode = int(fields["mode"])
     if mode in COMPLEX_MODES:
         raise EngineError(f"{path}: holds complex numbers (MRC mode {mode}); give a real volume")
@@ -130,15 +150,15 @@ def _dtype(path: Path, fields: np.void, raw: bytes) -> np.dtype:
         dtype: np.dtype = dtype_from_mode(mode)
     except ValueError as error:
         raise EngineError(f"{path}: MRC mode {mode} is not known; convert the map to mode 2 (float32)") from error
-    if mode == 0 and _has_unsigned_bytes(raw):
+    if mode == 0 and _has_unsigned_bytes(raw, order):
         return np.dtype(np.uint8)
-    return dtype.newbyteorder(_byte_order(raw))
+    return dtype.newbyteorder(order)
 
 
-def _has_unsigned_bytes(raw: bytes) -> bool:
+def _has_unsigned_bytes(raw: bytes, order: str) -> bool:
     # IMOD wrote mode 0 unsigned until it introduced a flag, bit 0, for signed bytes (IMOD's description of the format).
-    stamp, flags = np.frombuffer(raw, np.dtype("i4").newbyteorder(_byte_order(raw)), 2, 152)
-    return int(stamp) == IMOD_STAMP and not int(flags) & 1
+    stamp, flags = struct.unpack_from(f"{order}2i", raw, 152)
+    return stamp == IMOD_STAMP and not flags & 1
 
 
 def _pixel_size_A(path: Path, fields: np.void) -> float:

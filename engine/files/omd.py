@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 
 from engine.data import Marks
 from engine.faults import EngineError
-from engine.files.raw import reading
+from engine.files import matlab
+from engine.files.limits import LARGEST_MODEL_BYTES
+from engine.files.numbers import wholes
+from engine.files.raw import bytes_of, reading
 
 EXPORT = (
     "in MATLAB: m = dread('x.omd'); writetable(array2table([m.group_labels(:), m.points - 1], 'VariableNames', "
@@ -26,12 +30,14 @@ def read_omd(path: Path) -> Marks:
     from scipy.io.matlab import MatReadError
 
     with reading(path, "a Dynamo model"):
-        try:
-            content = loadmat(path, squeeze_me=True, struct_as_record=False)
-        except NotImplementedError:  # MATLAB 7.3 is HDF5, which SciPy leaves to others
-            content = {}
-        except MatReadError as error:
-            raise ValueError(str(error)) from error
+        raw = bytes_of(path, LARGEST_MODEL_BYTES)
+        content = {}
+        if not matlab.is_version_7_3(raw):
+            matlab.refuse_other(raw, path, "a Dynamo model", LARGEST_MODEL_BYTES)
+            try:
+                content = loadmat(io.BytesIO(raw), squeeze_me=True, struct_as_record=False)
+            except MatReadError as error:
+                raise ValueError(str(error)) from error
         models = [value for name, value in content.items() if not name.startswith("__")]
         for model in models:
             if (found := _dipoles(model)) is not None or (found := _points(model)) is not None:
@@ -44,8 +50,8 @@ def _points(model: Any) -> Marks | None:
     if not isinstance(points, np.ndarray) or not points.size or points.size % 3:
         return None
     points = points.reshape(-1, 3).astype(np.float64) - 1
-    labels = np.atleast_1d(np.asarray(getattr(model, "group_labels", ())))
-    groups = labels.astype(np.int64) if labels.size == len(points) else np.ones(len(points), dtype=np.int64)
+    labels = np.ravel(np.asarray(getattr(model, "group_labels", ()), dtype=np.float64))
+    groups = wholes(labels, "group_labels") if labels.size == len(points) else np.ones(len(points), dtype=np.int64)
     return Marks(points, groups, np.zeros(len(points)))
 
 
@@ -55,7 +61,7 @@ def _dipoles(model: Any) -> Marks | None:
     if not told:
         return None
     points = np.array([end for one in told for end in (one.center, one.north)], dtype=np.float64) - 1
-    labels = [int(np.ravel(getattr(one, "label", 0))[0]) for one in told if np.size(getattr(one, "label", 0))]
+    labels = [float(np.ravel(getattr(one, "label", 0))[0]) for one in told if np.size(getattr(one, "label", 0))]
     is_told = len(set(labels)) == len(told)
-    groups = np.array(labels if is_told else range(1, len(told) + 1), dtype=np.int64)
+    groups = wholes(np.array(labels if is_told else range(1, len(told) + 1), dtype=np.float64), "label")
     return Marks(points, np.repeat(groups, 2), np.zeros(len(points)))

@@ -11,6 +11,9 @@ import numpy as np
 
 from engine.data import Table
 
+MOST_DIGITS = 15
+"""Of a number that a table can hold."""
+
 
 @dataclass(frozen=True, eq=False)
 class ParticleList:
@@ -32,7 +35,7 @@ def tomogram_numbers(names: Sequence[str]) -> dict[str, int]:
     """
     ordered = sorted(set(names))
     runs = [re.findall(r"\d+", name) for name in ordered]
-    numbers = [int(run[0]) for run in runs if len(run) == 1]
+    numbers = [int(run[0]) for run in runs if len(run) == 1 and len(run[0]) <= MOST_DIGITS]
     if len(set(numbers)) < len(ordered):
         numbers = list(range(1, len(ordered) + 1))
     return dict(zip(ordered, numbers, strict=True))
@@ -43,7 +46,7 @@ def trailing_numbers(names: Sequence[str]) -> np.ndarray | None:
 
     None unless every name has one, all differ and none is 0.
     """
-    found = [re.search(r"(\d{1,15})$", name) for name in names]
+    found = [re.search(rf"(\d{{1,{MOST_DIGITS}}})$", name) for name in names]
     numbers = np.array([int(match[1]) for match in found if match], dtype=np.int64)
     if len(numbers) < len(names) or (numbers < 1).any() or len(np.unique(numbers)) < len(names):
         return None

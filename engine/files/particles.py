@@ -5,9 +5,13 @@ Every read opens its file anew, so several threads may read at once, and the obj
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -15,6 +19,8 @@ import numpy as np
 from engine.data import ParticleFacts, Particles, Volume
 from engine.faults import EngineError
 from engine.files.em import em_shape, read_em, write_em
+from engine.files.hdf5 import dataset
+from engine.files.limits import refuse_beyond_memory, refuse_large
 from engine.files.mrc import read_mrc, read_mrc_header, write_mrc
 from engine.files.raw import ending, reading, voxels, writing
 from engine.files.star import read_star
@@ -39,6 +45,11 @@ class ParticleFiles:
             raise EngineError(f"{source}: a tag is there twice; keep one file for each particle")
         shape, self.pixel_size_A = _facts(files[0])
         self.box_px = _cube(files[0], shape)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, in the order of the tags."""
+        return list(self._files.values())
 
     def read(self, tag: int) -> np.ndarray:
         file = self._files[tag]
@@ -85,27 +96,38 @@ class ParticleStore:
     """Particles of an HDF5 file: dataset `particles` (n, z, y, x), `tags` (n,), attribute pixel_size_A of either."""
 
     def __init__(self, path: Path) -> None:
-        import h5py
-
-        with reading(path, "an HDF5 file of particles"), h5py.File(path, "r") as file:
-            boxes = file["particles"]
-            if boxes.ndim != 4 or len(set(boxes.shape[1:])) != 1 or not len(boxes):
+        self._path = path
+        with self._opened() as file:
+            boxes, tags = dataset(file, "particles", path), dataset(file, "tags", path)
+            if boxes.ndim != 4 or len(set(boxes.shape[1:])) != 1 or not boxes.size:
                 raise EngineError(f"{path}: `particles` has shape {boxes.shape}; write (n, z, y, x) of cubic boxes")
-            self.tags = np.asarray(file["tags"], dtype=np.int64)
+            if tags.shape != boxes.shape[:1] or tags.dtype.kind not in "iu":
+                raise EngineError(f"{path}: `tags` are not {len(boxes)} whole numbers; write one for each particle")
+            self.tags = np.asarray(tags, dtype=np.int64)
             self.box_px = int(boxes.shape[-1])
             self.pixel_size_A = float(boxes.attrs.get("pixel_size_A", file.attrs.get("pixel_size_A", 0.0)))
-            n_boxes = len(boxes)
-        self._path = path
+        if not (math.isfinite(self.pixel_size_A) and self.pixel_size_A >= 0):
+            raise EngineError(f"{path}: pixel_size_A is {self.pixel_size_A}; write it in A, or leave it out")
         self._rows = {tag: row for row, tag in enumerate(self.tags.tolist())}
-        if len(self._rows) != n_boxes:
-            raise EngineError(f"{path}: {n_boxes} particles have {len(self._rows)} different tags; give each its own")
+        if len(self._rows) != len(self.tags):
+            raise EngineError(
+                f"{path}: {len(self.tags)} particles have {len(self._rows)} different tags; give each its own"
+            )
 
     def read(self, tag: int) -> np.ndarray:
+        row = self._rows[tag]
+        refuse_beyond_memory(self._path, 8 * self.box_px**3)
+        with self._opened() as file:
+            return np.asarray(dataset(file, "particles", self._path)[row], dtype=np.float32)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
         import h5py
 
-        row = self._rows[tag]
-        with reading(self._path, "an HDF5 file of particles"), h5py.File(self._path, "r") as file:
-            return np.asarray(file["particles"][row], dtype=np.float32)
+        with reading(self._path, "an HDF5 file of particles"):
+            refuse_large(self._path, sys.maxsize)
+            with h5py.File(self._path, "r") as file:
+                yield file
 
 
 def open_particles(path: str | Path) -> Particles:
@@ -148,7 +170,12 @@ def write_particle_folder(particles: Particles, folder: str | Path, ending: str 
         folder.mkdir(parents=True, exist_ok=True)
     write = write_em if ending == ".em" else write_mrc
     for tag in particles.tags.tolist():
-        write(Volume(particles.read(tag), particles.pixel_size_A), folder / f"particle_{tag:05d}{ending}")
+        file = folder / f"particle_{tag:05d}{ending}"
+        if file.is_symlink():
+            raise EngineError(
+                f"{file}: is a link, what it leads to would be overwritten (remove it, or name another folder)"
+            )
+        write(Volume(particles.read(tag), particles.pixel_size_A), file)
 
 
 def write_particle_stack(particles: Particles, path: str | Path) -> None:

@@ -7,6 +7,7 @@ import csv
 import gzip
 import math
 import struct
+import sys
 import tokenize
 import zlib
 from collections.abc import Iterator
@@ -16,9 +17,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from engine.faults import EngineError
+from engine.faults import EngineError, clipped
+from engine.files.limits import LARGEST_TEXT_BYTES, refuse_beyond_memory, refuse_large, too_large
 
 PACKED = (".gz", ".bz2")
+LONGEST_REASON = 200
+_BLOCK_BYTES = 1 << 20
 
 # Foreign parsers document no exceptions: this is what they were seen to throw on truncated, garbled and wrong files.
 _THROWN = (
@@ -58,10 +62,23 @@ def reading(path: Path, form: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise EngineError(f"{path}: is a folder where {form} was expected; give a file") from error
     except _THROWN as error:
-        reason = str(error).strip() or type(error).__name__
+        reason = shortened(str(error)) or type(error).__name__
         raise EngineError(
             f"{path}: cannot be read as {form} ({reason}); check that the file is complete and its ending true"
         ) from error
+
+
+def shortened(text: str) -> str:
+    """A parser's complaint in one line, without the whole of what it complains about."""
+    return clipped(" ".join(text.split()), LONGEST_REASON)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; what no system takes for a name is not there."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -82,16 +99,19 @@ def first_bytes(path: Path, count: int) -> bytes:
         return stream.read(count)
 
 
-def bytes_of(path: Path) -> bytes:
-    """All bytes of a file, unpacked."""
-    with _opened(path) as stream:
-        return stream.read()
+def bytes_of(path: Path, most_bytes: int) -> bytes:
+    """All bytes of a file, unpacked; an EngineError when they are more."""
+    refuse_large(path, most_bytes)
+    found = _unpacked(path, most_bytes + 1)
+    if len(found) > most_bytes:
+        raise too_large(path, most_bytes)
+    return bytes(found)
 
 
-def text_of(path: Path, form: str) -> str:
-    """The whole text of a UTF-8 file, unpacked. A file that is not text is an EngineError."""
-    with reading(path, form), _opened(path) as stream:
-        content = stream.read()
+def text_of(path: Path, form: str, most_bytes: int = LARGEST_TEXT_BYTES) -> str:
+    """The whole text of a UTF-8 file, unpacked. A file that is not text, or has more bytes, is an EngineError."""
+    with reading(path, form):
+        content = bytes_of(path, most_bytes)
     if b"\0" in content:
         raise EngineError(f"{path}: is not text, so it is not {form}; check that the ending is true")
     with reading(path, form):
@@ -111,15 +131,19 @@ def check_length(path: Path, offset: int, dtype: np.dtype, shape: tuple[int, ...
 
 
 def voxels(path: Path, offset: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """The array that starts at a byte offset, as float32 of the given shape; EngineError when bytes are missing."""
+    """The array that starts at a byte offset, as float32 of the given shape; EngineError when bytes are missing.
+
+    What follows it in a packed file is not unpacked.
+    """
     count = math.prod(shape)
-    if path.suffix.lower() in PACKED:
-        with _opened(path) as stream:
-            content = stream.read()
+    is_packed = path.suffix.lower() in PACKED
+    check_length(path, offset, dtype, shape)
+    refuse_beyond_memory(path, count * (4 + dtype.itemsize * (is_packed or dtype != np.float32)))
+    if is_packed:
+        content = _unpacked(path, offset + count * dtype.itemsize)
         _refuse_short(path, len(content), offset, dtype, shape)
         found = np.frombuffer(content, dtype, count, offset)
     else:
-        check_length(path, offset, dtype, shape)
         found = np.fromfile(path, dtype, count, offset=offset)
     with np.errstate(over="ignore"):
         return np.require(found.reshape(shape), dtype=np.float32, requirements=["C", "W"])
@@ -135,7 +159,17 @@ def _refuse_short(path: Path, size: int, offset: int, dtype: np.dtype, shape: tu
         )
 
 
+def _unpacked(path: Path, most_bytes: int) -> bytearray:
+    """As many bytes as there are, at most so many: block by block, since what a header asks for need not be there."""
+    found = bytearray()
+    with _opened(path) as stream:
+        while block := stream.read(min(_BLOCK_BYTES, most_bytes - len(found))):
+            found += block
+    return found
+
+
 def _opened(path: Path) -> BinaryIO:
+    refuse_large(path, sys.maxsize)
     match path.suffix.lower():
         case ".gz":
             return cast(BinaryIO, gzip.open(path, "rb"))

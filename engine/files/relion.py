@@ -32,6 +32,7 @@ ANGLES = [f"rlnAngle{name}" for name in ("Rot", "Tilt", "Psi")]
 SUBTOMOGRAM_ANGLES = [f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what is no number stays none, and is told where the table is checked
 def from_relion(
     particles: Block, optics: Block | None, tomogram_sizes_xyz: Sizes | None, pixel_size_A: float | None
 ) -> ParticleList:

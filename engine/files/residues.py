@@ -8,10 +8,10 @@ import numpy as np
 
 from engine.data import Residues
 from engine.faults import EngineError
-from engine.files.raw import reading
+from engine.files.limits import LARGEST_TEXT_BYTES
+from engine.files.raw import bytes_of, ending, reading
 
-LARGEST_BYTES = 500_000_000
-ENDINGS = (".pdb", ".ent", ".cif", ".mmcif")
+PDB, CIF = (".pdb", ".ent"), (".cif", ".mmcif")
 
 
 def read_residues(path: str | Path) -> Residues:
@@ -21,12 +21,15 @@ def read_residues(path: str | Path) -> Residues:
         import gemmi
     except ImportError:
         raise EngineError(f"{path}: atomic models are read by gemmi (pip install 'subtomo-engine[models]')") from None
-    if not path.name.removesuffix(".gz").lower().endswith(ENDINGS):
-        raise EngineError(f"{path}: is no atomic model by its name (give a .pdb or .cif, as it is or in .gz)")
+    if ending(path) not in (*PDB, *CIF):
+        raise EngineError(f"{path}: is no atomic model by its name (give a .pdb or .cif, as it is or in .gz or .bz2)")
     with reading(path, "an atomic model"):
-        if path.stat().st_size > LARGEST_BYTES:
-            raise EngineError(f"{path}: is larger than {LARGEST_BYTES / 1e6:.0f} MB (leave out what is not needed)")
-        structure = gemmi.read_structure(str(path))
+        is_pdb = ending(path) in PDB
+        text = bytes_of(path, LARGEST_TEXT_BYTES).decode("ascii" if is_pdb else "utf-8", "replace")
+        text = text.replace("\ufffd", "?")  # which PDB's fixed columns would cut in two
+        structure = (
+            gemmi.read_pdb_string(text) if is_pdb else gemmi.make_structure_from_block(gemmi.cif.read_string(text)[0])
+        )
     structure.remove_hydrogens()
     structure.remove_waters()
     structure.remove_alternative_conformations()

@@ -13,6 +13,7 @@ from engine.data import COLUMNS, EXTRA_COLUMNS, Table
 from engine.faults import EngineError
 from engine.files.blocks import Block, Column, read_blocks, write_blocks
 from engine.files.particle_list import ParticleList
+from engine.files.raw import is_there
 from engine.files.relion import ANGLES, CENTERED, COORDINATES, Sizes, Version, from_relion, to_relion
 
 Dialect = Literal["dynamo"] | Version
@@ -118,5 +119,5 @@ def _pixel_size_A(table: Table, path: Path) -> float:
 def sought(files: Sequence[Path], folder: Path) -> tuple[Path, ...]:
     """The files as they are found from the first one: RELION counts paths from its project, some folders up."""
     places = [folder, *folder.parents]
-    place = next((place for place in places if files and (place / files[0]).exists()), folder)
+    place = next((place for place in places if files and is_there(place / files[0])), folder)
     return tuple(place / file for file in files)

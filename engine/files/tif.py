@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 
 from engine.data import Volume
 from engine.faults import EngineError
+from engine.files.limits import MOST_PACKED_TIMES, refuse_beyond_memory, refuse_large
 from engine.files.raw import reading
 
 A_PER_UNIT = {
@@ -31,6 +34,7 @@ def read_tif(path: Path) -> Volume:
     """The pages of a .tif as one volume; the pixel size comes from ImageJ's spacing and unit, else it is 0."""
     with reading(path, "a TIFF stack"), _opened(path) as tif:
         shape = _shape(path, tif)
+        refuse_beyond_memory(path, math.prod(shape) * (4 + tif.series[0].dtype.itemsize))
         data = np.asarray(tif.asarray(), dtype=np.float32).reshape(shape)
         return Volume(data, _pixel_size_A(tif))
 
@@ -52,6 +56,7 @@ class _Raise(logging.Handler):
 def _opened(path: Path) -> Iterator[Any]:
     import tifffile
 
+    refuse_large(path, sys.maxsize)
     handler, logger = _Raise(logging.ERROR), logging.getLogger("tifffile")
     logger.addHandler(handler)
     try:
@@ -66,6 +71,11 @@ def _shape(path: Path, tif: Any) -> tuple[int, int, int]:
     if len(shape) not in (2, 3) or dtype.kind not in "iuf" or "S" in axes:  # S: the samples of a coloured pixel
         raise EngineError(f"{path}: a TIFF of shape {shape} and type {dtype} is no volume; save it as one grey stack")
     z, y, x = (1, *shape)[-3:]
+    n_bytes = math.prod((z, y, x)) * dtype.itemsize
+    if n_bytes > MOST_PACKED_TIMES * path.stat().st_size:
+        raise EngineError(
+            f"{path}: {x} x {y} x {z} voxels are not in a file of {path.stat().st_size} bytes; fetch it again"
+        )
     return z, y, x
 
 

@@ -34,6 +34,11 @@ class WeightFiles:
         first = next(iter(files.values()))
         self.box_px = _box_px(first, em_shape(first) if ending(first) == ".em" else read_mrc_header(first).shape_zyx)
 
+    @property
+    def files(self) -> list[Path]:
+        """The files, in the order of the tags."""
+        return list(self._files.values())
+
     def read(self, tag: int) -> np.ndarray:
         file = self._files[tag]
         volume = (read_em(file) if ending(file) == ".em" else read_mrc(file)).data

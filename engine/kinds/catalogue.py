@@ -41,7 +41,7 @@ class Data(Form):
 class Row(Form):
     """A tomogram. With a list, what is typed here goes over what the list says of that number."""
 
-    number: int = Field(ge=0, description="Its number: the column tomo of tables")
+    number: int = Field(ge=0, le=999_999_999, description="Its number: the column tomo of tables")
     path: OptionalTomogramReference = Field(
         default=None,
         description="The tomogram: a path (.mrc .rec .em .npy .tif) or an address; may be left to the list",

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, field_validator, model_validator
 
 from engine.address import is_address, parse
 from engine.data import Catalogue, Marks, ParticleFacts, Residues, Source, Table, VolumeFacts, WeightFacts
 from engine.faults import Key
+from engine.steering import steers
 from engine.step import Input, What
 
 
@@ -19,6 +20,14 @@ class Form(BaseModel):
     """A table of a TOML file: frozen, no unknown keys, no silent conversions, finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_plain_text(cls, value: Any) -> Any:
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and steers(text):
+                raise ValueError("holds a line break or a control character (write it without, in one line)")
+        return value
 
 
 Vector = Annotated[tuple[float, float, float], Strict(False)]

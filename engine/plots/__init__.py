@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.data import Curve, Table, Volume
 from engine.plots.curves import draw_curve
+from engine.plots.labels import plain
 from engine.plots.tables import draw_table
 from engine.plots.volumes import draw_slices
 
@@ -26,7 +27,9 @@ def figure_of(value: Volume | Curve | Table, pixel_size_A: float = 0.0) -> Figur
     if isinstance(value, Volume):
         draw_slices(figure, value)
     elif isinstance(value, Curve):
-        draw_curve(figure, value)
+        names = {name: plain(name) for name in (*value.columns, *value.notes)}
+        columns = {names[name]: values for name, values in value.columns.items()}
+        draw_curve(figure, Curve(columns, {names[name]: note for name, note in value.notes.items()}))
     else:
         draw_table(figure, value, pixel_size_A)
     return figure

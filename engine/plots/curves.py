@@ -21,7 +21,7 @@ def draw_curve(figure: Any, curve: Curve) -> None:
         raise EngineError("the curve has no points to draw")
     figure.set_size_inches(6, 4)
     panels: dict[Any, Callable[[Any, Curve, str], None]] = {"mixture": _draw_mixture, "latitude": _draw_latitude}
-    if draw_group := panels.get(curve.notes.get("shows")):
+    if draw_group := panels.get(str(curve.notes.get("shows", ""))):
         _draw_groups(figure, curve, draw_group)
     elif any("fsc" in name.lower() for name in curve.columns):
         _draw_fsc(figure.subplots(), curve)

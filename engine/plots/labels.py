@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from engine.steering import made_visible
+
 _UNITS = {"_fpx": "Fourier px", "_px": "px", "_deg": "deg", "_per_A2": "1/Å²", "_A2": "Å²", "_A": "Å"}
+
+
+def plain(name: str) -> str:
+    """The name as it stands, where a picture would take it for a formula."""
+    return made_visible(name).replace("$", r"\$")
 
 
 def unit_of(name: str) -> str:

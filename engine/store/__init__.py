@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_of
+from engine.step import Outputs, Step, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
+from engine.store.journal import Journal
 from engine.store.lock import Lock, LockHeld, lock_holder, locked, now
 from engine.store.reading import (
     ADVICE,
@@ -34,7 +35,7 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
-from engine.store.writing import facts_of, image, plain, stream
+from engine.store.writing import engine_version, facts_of, plain, stream_bytes, write
 
 __all__ = [
     "LockHeld",
@@ -46,9 +47,6 @@ __all__ = [
     "StoredTomogram",
     "free_bytes",
 ]
-
-STREAMS = Stream | SpectraStream | VolumeStream
-"""What is written part by part, and is never whole in memory."""
 
 
 class Store:
@@ -182,10 +180,7 @@ class Store:
             self._need_space(path, outputs)
             with aside(path) as handle:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
-                if any(isinstance(value, STREAMS) for value in outputs.values()):
-                    stream(handle, facts, outputs, seconds)
-                else:
-                    disk().write(handle, image(facts, outputs, seconds), 0)
+                write(handle, facts, outputs, seconds)
                 self._check_lock()
         except OSError as error:
             self._check_lock()  # whoever took the lock swept what was being written
@@ -196,16 +191,30 @@ class Store:
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """Streams look first: a disk that is full in an hour is better known now."""
-        needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, STREAMS))
+        needed = stream_bytes(outputs)
         free = free_bytes(path.parent)
         if needed * 1.02 > free:
             raise EngineError(
                 f"{path}: needs {needed / 2**30:.1f} GiB, free are {free / 2**30:.1f} GiB (make room, run again)"
             )
 
-    def sweep(self) -> list[str]:
-        """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock."""
-        leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
+    def journal(self, step_name: str, key: str, made_on: str, note: Callable[[str], None]) -> Journal:
+        """Where a step of that key writes down what it has finished. made_on: "CPU" or "GPU", whose bits differ."""
+        head = {"journal": 1, "engine": engine_version(), "step": step_name, "key": key, "made_on": made_on}
+        return Journal(self._journal_path(step_name, key), head, note)
+
+    def _journal_path(self, step_name: str, key: str) -> Path:
+        path = self.path(step_name)
+        return path.with_name(f".{path.name}.{key[:12]}.chunks")
+
+    def sweep(self, to_do: Iterable[tuple[str, str]] = ()) -> list[str]:
+        """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock.
+
+        Journals are kept of the steps that are to be done, named with their keys.
+        """
+        kept = {self._journal_path(*step) for step in to_do}
+        found = [path for end in ("tmp", "chunks") for path in self.folder.rglob(f".*.h5.*.{end}")]
+        leftovers = sorted(path for path in found if path not in kept)
         self._check_lock()  # after the look: what it found is of nobody who holds the lock later
         for path in leftovers:
             with told(f"remove the half-written {path}"):
@@ -230,15 +239,15 @@ class Store:
     def events(self) -> list[dict[str, Any]]:
         """What happened, oldest first; torn lines are left out."""
         path = self.folder / "events.jsonl"
+        if not path.is_file():
+            return []
         try:
             lines = path.read_bytes().splitlines()
-        except (FileNotFoundError, NotADirectoryError):
-            return []
         except OSError as error:
             raise EngineError(f"{path}: cannot be read: {error.strerror} (get the right to read it)") from error
         found = []
         for line in lines:
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 event = json.loads(line)
                 if isinstance(event, dict):
                     found.append(event)

@@ -27,7 +27,7 @@ from engine.store.writing import LAYOUT
 ADVICE = "engine verify tells what else is damaged; with --mend it is set aside, and the next run makes it anew"
 WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
 _DEEPEST = 8
-_MOST_OBJECTS = 10_000
+_MOST_OBJECTS = 3_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 MOST_OPEN = 100

@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.devices import to_host
+from engine.memory import available_bytes
 from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
 from engine.store import seal
 from engine.store.chunks import writer
@@ -31,26 +32,27 @@ _BOX_CHUNK_BYTES = 4 << 20
 """Of boxes: buffers of more are mapped anew for every chunk, which took three times as long as the writing."""
 
 
-def image(facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> bytes:
-    """The bytes of a results file, built in memory, with their seal."""
-    with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20, libver=FORMAT) as file:
-        fill(file, facts, outputs, seconds)
-        file.flush()
-        extents, made = seal.extents_of(file), bytes(file.id.get_file_image())
-    return made + seal.seal(lambda offset, n_bytes: made[offset : offset + n_bytes], len(made), extents)
+HUGE_SHARE = 0.25
+"""Of the memory that is left: more than that would push out of the system's cache what other steps read."""
 
 
-def stream(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
-    """Writes a results file of which no more than a part is ever in memory, with its seal."""
-    sink = Sink(handle)
+def write(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
+    """Writes a results file, of which no more than a part is ever in memory, and its seal."""
+    left = available_bytes()
+    sink = Sink(handle, is_huge=left is not None and stream_bytes(outputs) > HUGE_SHARE * left)
     try:
         with h5py.File(sink, "w", libver=FORMAT) as file:
             fill(file, facts, outputs, seconds, sink.check)
             file.flush()
             extents = seal.extents_of(file)
     finally:
-        sink.check()
+        sink.finish()
     disk().write(handle, seal.seal(sink.read_at, sink.size, extents), sink.size)
+
+
+def stream_bytes(outputs: Outputs) -> int:
+    """What outputs take that are written part by part, and are never whole in memory."""
+    return sum(value.n_bytes for value in outputs.values() if isinstance(value, Stream | SpectraStream | VolumeStream))
 
 
 def facts_of(
@@ -59,7 +61,7 @@ def facts_of(
     labels = dict(step.labels)
     facts: dict[str, Any] = {
         "layout": LAYOUT,
-        "engine": _engine_version(),
+        "engine": engine_version(),
         "key": key,
         "kind": kind,
         "step": step.name,
@@ -80,16 +82,12 @@ def facts_of(
     return {**facts, **labels, **({"pixel_size_A": known[0]} if known else {})}
 
 
-def _nothing() -> None:
-    return None
-
-
 def fill(
     file: Any,
     facts: Mapping[str, Any],
     outputs: Outputs,
     seconds: float | Callable[[], float],
-    check: Callable[[], None] = _nothing,
+    check: Callable[[], None],
 ) -> None:
     """Facts and outputs into an open file; check() is called after each part of a stream."""
     _set(file, **facts)
@@ -239,7 +237,7 @@ def plain(value: Any) -> Any:
     raise ValueError(f"{type(value).__name__} {value!r} is no number, text or list of them")
 
 
-def _engine_version() -> str:
+def engine_version() -> str:
     try:
         return package_version("subtomo-engine")
     except PackageNotFoundError:

@@ -127,7 +127,7 @@ def test_a_run_goes_on_after_a_loss_of_power(
     tmp_path: Path, recorded: Recording, undisturbed: dict[str, object]
 ) -> None:
     for number, (n, files) in enumerate(lost_with_the_power(recorded)):
-        if number % (3 * EVERY):
+        if number % (8 * EVERY):
             continue
         folder = fresh(tmp_path / "lost")
         power.put(files, folder)

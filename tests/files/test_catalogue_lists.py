@@ -126,7 +126,7 @@ def test_paths_are_sought_beside_the_list_and_above_it(tmp_path: Path) -> None:
         ("t.csv", "number,path,tilt\n", "no column 'tilt'"),
         ("t.csv", "path\na.rec\n", "number and path are needed"),
         ("t.csv", "number,path\n1.5,a.rec\n", "not a whole number"),
-        ("t.csv", "number,path\none,a.rec\n", "t.csv:2: 'one' is not a number"),
+        ("t.csv", "number,path\none,a.rec\n", "t.csv:2: number: 'one' is not a number"),
         ("t.star", RELION5.replace("rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf1"), "data.column"),
         ("t.star", "data_\n\nloop_\n_rlnCoordinateX #1\n1\n", "none of its blocks"),
         ("t.txt", "a.rec\n", "tomograms are listed in .vll .doc .csv .star"),

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from imod_model import chunk, imod_model
 from scipy.io import savemat
 
 from engine.data import Curve, Marks, Table
@@ -12,25 +13,6 @@ from engine.faults import EngineError
 from engine.files import Markers, as_marks, read_marks, write_markers, write_table
 
 POINTS = np.array([[10.0, 20.0, 30.0], [11.5, 21.0, 32.0], [40.0, 5.0, 7.0]])
-
-
-def chunk(name, body):
-    return name + struct.pack(">i", len(body)) + body
-
-
-def imod_model(contours, *, pixel=(1.0, 0), flags=0, size=0, scattered=False, sizes=None, minx=b"", mesh=b""):
-    """The bytes of a model: one object, contours of points in IMOD's coordinates."""
-    header = b"IMODV1.2" + b"name".ljust(128, b"\0") + struct.pack(">3i i I 4i", 99, 99, 99, 1, flags, 1, 0, 0, 255)
-    header += struct.pack(">3f 3f 5i f i i 3f", 0, 0, 0, 1, 1, 1, 0, 0, 0, 3, 128, *pixel, 0, 0, 0, 0)
-    assert len(header) == 240
-    objt = b"object".ljust(64, b"\0") + bytes(64)
-    objt += struct.pack(">i I i i 3f i 8B 2i", len(contours), (1 << 9) * scattered, 0, 1, 0, 1, 0, size, *[0] * 8, 0, 0)
-    body = b"OBJT" + objt
-    for points in contours:
-        body += b"CONT" + struct.pack(">i I 2i", len(points), 0, 0, 0) + np.asarray(points, ">f4").tobytes()
-        if sizes is not None:
-            body += chunk(b"SIZE", np.asarray(sizes, ">f4").tobytes())
-    return header + body + mesh + chunk(b"IMAT", bytes(16)) + minx + b"IEOF"
 
 
 def test_imod_counts_x_and_y_from_the_edge_and_z_from_the_middle(tmp_path):
@@ -177,7 +159,7 @@ def test_matlabs_own_objects_are_answered_with_how_to_export(tmp_path):
     with pytest.raises(EngineError, match=r"MATLAB object.*m = dread.*writetable"):
         read_marks(tmp_path / "a.omd")
     write(tmp_path / "b.omd", "no MATLAB")
-    with pytest.raises(EngineError, match="cannot be read as a Dynamo model"):
+    with pytest.raises(EngineError, match="no MATLAB file of version 5 to 7"):
         read_marks(tmp_path / "b.omd")
 
 

@@ -49,7 +49,10 @@ class Data(Form):
     )
     pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A; omitted: the tomogram's")
     tomogram_number: int = Field(
-        default=1, ge=0, description="Number of the one tomogram: column tomo of the points, rows of the table"
+        default=1,
+        ge=0,
+        le=999_999_999,
+        description="Number of the one tomogram: column tomo of the points, rows of the table",
     )
 
 

@@ -43,7 +43,7 @@ class Data(Form):
 class Tomogram(Form):
     """A tomogram whose voxels x, y, z count in."""
 
-    number: int = Field(default=1, ge=0, description="Number of the tomogram: column tomo")
+    number: int = Field(default=1, ge=0, le=999_999_999, description="Number of the tomogram: column tomo")
     name: str | None = Field(
         default=None, min_length=1, description="What files call it, as TS_01; omitted: its number"
     )

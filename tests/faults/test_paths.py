@@ -1,0 +1,491 @@
+"""A campaign reads what `check` tells, and writes nothing outside its folder: what a stranger's folder may try."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import made_up_dynamo
+import numpy as np
+import pytest
+from small_campaign import ALIGNMENT, TRUTH, engine, run, written
+
+from engine.address import is_name, parse
+from engine.check import check
+from engine.data import Catalogue, Curve, Table, TomogramFacts, Volume
+from engine.dynamo.importing import import_dynamo
+from engine.export import export
+from engine.faults import EngineError
+from engine.files import (
+    open_particles,
+    read_catalogue,
+    read_star,
+    read_table_map,
+    write_star,
+    write_table,
+    write_volume,
+)
+from engine.files.blocks import Facts, read_blocks, write_blocks
+from engine.files.catalogue import write_catalogue
+from engine.files.cmm import Markers, read_markers, write_markers
+from engine.files.doc import write_table_map
+from engine.outside import Unsafe
+from engine.project import load, read
+from engine.run import run as run_projects
+from engine.step import Step
+
+HOSTILE_NAMES = [
+    "..",
+    ".hidden",
+    "../up",
+    "a/b",
+    "/etc/x",
+    "a b",
+    "a\nb",
+    "a\x1b[31m",
+    "a\u202eb",
+    "-rf",
+    "~root",
+    "$HOME",
+    "nul",
+    "CON",
+    "com1.x",
+    "x" * 81,
+    "",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The campaign's folder, beside a folder `outside` that is none of its business."""
+    (tmp_path / "outside").mkdir()
+    campaign = tmp_path / "campaign"
+    campaign.mkdir()
+    monkeypatch.chdir(campaign)
+    return campaign
+
+
+def everything(place: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_such_a_name_names_no_project_no_step_and_no_item(name: str, tmp_path: Path) -> None:
+    assert not is_name(name)
+    if name == "a/b":  # two names, each good: a step may lie in a folder
+        return
+    if "/" not in name:  # an address that is typed in a shell may lead through folders
+        with pytest.raises(EngineError):
+            parse(f"{name}:table")
+    with pytest.raises(ValueError, match="part of a path"):
+        Step(f"tomo_001/{name}", print, 1, None, ("average",))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="part of a path"):
+        Step("ite_0001", print, 1, None, (name,))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="part of a path"):
+        Step("ite_0001", print, 1, None, ("average",), {}, {"half": name})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a b", "a\nb", "a\x1b[31m", "-rf", "nul", "x" * 81])
+def test_a_file_of_such_a_name_is_no_project_and_none_is_made(name: str, folder: Path) -> None:
+    path = folder / f"{name}.toml"
+    path.write_text(TRUTH)
+    _, (fault,) = read(path)
+    assert "cannot stand in an address" in fault.what
+    assert "letters, digits" in fault.advice
+    path.unlink()
+    assert engine("new", "--", "phantom", name).exit_code == 1
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("address", ["../truth:table", "/etc/truth:table", "..:table", "truth/../../x:table"])
+def test_an_address_in_a_file_never_leaves_the_folder(address: str, folder: Path) -> None:
+    (folder.parent / "truth.toml").write_text(TRUTH)
+    (written(folder) / "pr_1.toml").write_text(ALIGNMENT.replace("truth:table", address))
+    (one,) = check("pr_1.toml")
+    assert re.search("never leaves its folder|is not a project name", one.faults[0].what)
+
+
+@pytest.mark.parametrize("text", ["a\\nb.mrc", "a\\u0000b", "a\\u001b[31m", "a\\u009bx", "a\\u202eb", "a\\tb"])
+def test_a_text_with_a_letter_that_steers_is_a_fault_at_its_key(text: str, folder: Path) -> None:
+    (written(folder) / "pr_1.toml").write_text(ALIGNMENT.replace("truth:template", text))
+    result = engine("check", "pr_1.toml")
+    assert result.exit_code == 1
+    assert "pr_1.toml:5:12: data.template: holds a line break or a control character" in result.stdout
+
+
+def test_a_name_longer_than_the_disk_takes_is_a_fault(folder: Path) -> None:
+    (written(folder) / "pr_1.toml").write_text(ALIGNMENT.replace("truth:template", "x" * 300))
+    (one,) = check("pr_1.toml")
+    assert [fault.key for fault in one.faults] == [("data", "template")]
+    assert "too long" in one.faults[0].what
+
+
+def test_a_tomogram_number_that_makes_no_name_is_a_fault(folder: Path) -> None:
+    (folder / "tomos.toml").write_text(f'kind = "catalogue"\n[[tomograms]]\nnumber = {10**90}\npath = "x.mrc"\n')
+    (one,) = check("tomos.toml")
+    assert "must be at most 999999999" in one.faults[0].what
+
+
+@pytest.mark.parametrize("words", ["ite=²", "tag=²", f"tag={'9' * 5000}", "tomo=[1,²]", "ite=1:²"])
+def test_digits_that_are_no_number_are_one_error(words: str) -> None:
+    with pytest.raises(EngineError):
+        parse(f"pr_1:table:{words}")
+
+
+def test_a_device_or_a_pipe_is_no_file_to_read(folder: Path) -> None:
+    written(folder)
+    os.mkfifo(folder / "pipe.mrc")
+    os.mkfifo(folder / "waiting.toml")
+    (folder / "endless.toml").symlink_to("/dev/zero")
+    for name in ("pipe.mrc", "/dev/zero"):
+        (folder / "pr_1.toml").write_text(ALIGNMENT.replace("truth:template", name))
+        (one,) = check("pr_1.toml")
+        assert [fault.what for fault in one.faults] == [f'"{name}" is a device or a pipe']
+        with pytest.raises(EngineError, match="is a device or a pipe"):
+            run_projects(["pr_1.toml", "truth.toml"])
+    assert engine("check", "endless.toml").exit_code == 1
+    assert engine("check", "waiting.toml").exit_code == 1
+    assert "2 projects" in engine("check", ".").stdout  # pipes among the projects are passed by
+
+
+def boxes(place: Path) -> None:
+    place.mkdir()
+    noise = np.random.default_rng(1).normal(size=(3, 12, 12, 12)).astype(np.float32)
+    for tag, box in enumerate(noise, start=1):
+        write_volume(Volume(box, 2.0), place / f"particle_{tag:05d}.mrc")
+
+
+def average(folder: Path, particles: str, table: str = "t.tbl") -> None:
+    write_table(Table.blank(3, tag=[1, 2, 3], averaged=1, aligned=1, apix=2.0), folder / table)
+    text = f'kind = "average"\n[data]\nparticles = "{particles}"\ntable = "{table}"\n'
+    (folder / "av.toml").write_text(text)
+
+
+def outside_of(name: str) -> list[tuple[str, str]]:
+    (one,) = check(name)
+    assert not one.faults
+    return [(place.path.name, place.named_in) for place in one.outside]
+
+
+def test_nothing_is_told_of_a_campaign_that_keeps_to_its_folder(folder: Path) -> None:
+    boxes(folder / "boxes")
+    average(folder, "boxes")
+    result = engine("check", ".")
+    assert result.exit_code == 0
+    assert "outside" not in result.stdout
+    assert json.loads(engine("check", ".", "--json").stdout)[0]["outside"] == []
+
+
+def test_paths_that_lead_out_are_told(folder: Path) -> None:
+    boxes(folder.parent / "outside" / "boxes")
+    average(folder, "../outside/boxes", "../outside/t.tbl")
+    assert outside_of("av.toml") == [("boxes", "data.particles"), ("t.tbl", "data.table")]
+    average(folder, str(folder.parent / "outside" / "boxes"))
+    assert outside_of("av.toml") == [("boxes", "data.particles")]
+
+
+def test_links_that_lead_out_are_told_and_links_inside_are_not(folder: Path) -> None:
+    boxes(folder.parent / "outside" / "boxes")
+    (folder / "boxes").symlink_to(folder.parent / "outside" / "boxes")
+    average(folder, "boxes")
+    assert outside_of("av.toml") == [("boxes", "data.particles")]
+    (folder / "boxes").unlink()
+    (folder.parent / "outside" / "boxes").rename(folder / "real")
+    (folder / "boxes").symlink_to("real")
+    assert outside_of("av.toml") == []
+    (folder / "real" / "particle_00002.mrc").rename(folder.parent / "outside" / "two.mrc")
+    (folder / "real" / "particle_00002.mrc").symlink_to(folder.parent / "outside" / "two.mrc")
+    assert outside_of("av.toml") == [("two.mrc", "boxes")]
+
+
+def test_files_that_a_list_names_are_told_in_one_short_line_and_wholly_as_json(folder: Path) -> None:
+    place = folder.parent / "outside" / "boxes"
+    boxes(place)
+    rows = "".join(f"{tag} ../outside/boxes/particle_{tag:05d}.mrc\n" for tag in (1, 2, 3))
+    (folder / "list.star").write_text(f"data_\nloop_\n_tag\n_particleFile\n{rows}")
+    average(folder, "list.star")
+    (line,) = [line for line in engine("check", ".").stdout.splitlines() if "outside" in line]
+    assert line == f"  reads from outside the campaign folder, 3 paths: {place} (3 files)"
+    (one,) = json.loads(engine("check", ".", "--json").stdout)
+    assert one["outside"] == [
+        {"path": str(place / f"particle_{tag:05d}.mrc"), "named_in": "list.star"} for tag in (1, 2, 3)
+    ]
+
+
+def test_tomograms_of_a_list_are_told_and_with_those_who_read_them(folder: Path) -> None:
+    write_volume(Volume(np.ones((16, 16, 16), np.float32), 2.0), folder.parent / "outside" / "t.mrc")
+    (folder / "tomos.vll").write_text(f"{folder.parent / 'outside' / 't.mrc'}\n")
+    (folder / "tomos.toml").write_text('kind = "catalogue"\n[data]\nlist = "tomos.vll"\n')
+    assert outside_of("tomos.toml") == [("t.mrc", "tomos.vll")]
+    write_table(Table.blank(1, tag=[1], x=8, y=8, z=8, tomo=1, averaged=1, apix=2.0), folder / "t.csv")
+    data = '[data]\ncatalogue = "tomos:tomograms"\ntable = "t.csv"\n'
+    (folder / "crop.toml").write_text(f'kind = "extraction"\neach = "tomogram"\n{data}[box]\nsize_px = 8\n')
+    assert outside_of("crop.toml") == [("t.mrc", "tomos: tomos.vll")]
+    assert engine("run", "tomos.toml").exit_code == 0
+    (folder / "tomos.vll").write_text("t.mrc\n")
+    (folder.parent / "outside" / "t.mrc").rename(folder / "t.mrc")
+    assert ("t.mrc", "tomos:tomograms:tomo=1") in outside_of("crop.toml")  # as it is stored, until it is done again
+
+
+def test_the_tilt_series_of_a_list_are_told(folder: Path) -> None:
+    write_volume(Volume(np.ones((16, 16, 16), np.float32), 2.0), folder / "t.mrc")
+    (folder.parent / "outside" / "TS_01.star").write_text("data_TS_01\nloop_\n_rlnTomoYTilt\n-60\n60\n")
+    names = ["rlnTomoName", "rlnTomoHand", "rlnTomoReconstructedTomogram", "rlnTomoTiltSeriesStarFile"]
+    values = "TS_01 -1 t.mrc ../outside/TS_01.star"
+    text = "data_global\nloop_\n" + "".join(f"_{name}\n" for name in names) + values + "\n"
+    (folder / "tomograms.star").write_text(text)
+    (folder / "tomos.toml").write_text('kind = "catalogue"\n[data]\nlist = "tomograms.star"\n')
+    assert outside_of("tomos.toml") == [("TS_01.star", "tomograms.star")]
+
+
+def test_a_hook_behind_a_link_is_told(folder: Path) -> None:
+    written(folder)
+    (folder.parent / "outside" / "mine.py").write_text("def keep(average, table, at): return None\n")
+    (folder / "hooks.py").symlink_to(folder.parent / "outside" / "mine.py")
+    (folder / "pr_1.toml").write_text(ALIGNMENT + '[hooks]\nafter_iteration = "hooks:keep"\n')
+    assert outside_of("pr_1.toml") == [("mine.py", "hooks: hooks:keep")]
+
+
+def test_results_on_another_disk_are_told_and_wait_for_a_word(folder: Path) -> None:
+    written(folder)
+    scratch = folder.parent / "outside" / "truth"
+    scratch.mkdir()
+    (folder / "truth").symlink_to(scratch)
+    line = f"  its results go to {scratch}, outside the campaign folder: truth is a link (engine run --follow-links)"
+    assert line in engine("check", "truth.toml").stdout.splitlines()
+    refused = engine("run", "truth.toml")
+    assert refused.exit_code == 3
+    assert refused.stderr.startswith("error: ")
+    assert "engine run --follow-links" in refused.stderr
+    assert not list(scratch.iterdir())
+    assert engine("run", "truth.toml", "--follow-links").exit_code == 0
+    assert (scratch / "phantom.h5").is_file()
+    assert ("truth", "truth:particles") in outside_of("pr_1.toml")
+
+
+@pytest.mark.parametrize("name", [".lock", "events.jsonl", "half_odd", "new.json"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_among_results_is_never_written_through(name: str, is_there: bool, folder: Path) -> None:
+    written(folder)
+    target = folder.parent / "outside" / "precious"
+    if is_there:
+        target.write_text("precious")
+    (folder / "truth").mkdir()
+    (folder / "truth" / name).symlink_to(target)
+    before = everything(folder.parent / "outside")
+    for words in (["--follow-links"], ["--redo", "all"], ["--json"]):
+        result = engine("run", "truth.toml", *words)
+        assert result.exit_code == 3
+        assert "is a link or no file, and a run may write there" in result.stderr
+    with pytest.raises(Unsafe):
+        run_projects(["truth.toml"])
+    assert everything(folder.parent / "outside") == before
+
+
+def test_a_step_behind_a_link_is_told_and_replaced_where_it_stands(folder: Path) -> None:
+    run(folder)
+    kept = folder.parent / "outside" / "phantom.h5"
+    (folder / "truth" / "phantom.h5").rename(kept)
+    (folder / "truth" / "phantom.h5").symlink_to(kept)
+    before = kept.read_bytes()
+    assert outside_of("truth.toml") == [("phantom.h5", "results of truth")]
+    assert engine("run", "truth.toml", "--redo", "all", "--gpus", "none").exit_code == 0
+    assert kept.read_bytes() == before
+    assert not (folder / "truth" / "phantom.h5").is_symlink()
+
+
+def test_a_project_behind_a_link_is_told(folder: Path) -> None:
+    (folder.parent / "outside" / "x.toml").write_text(TRUTH)
+    (folder / "truth.toml").symlink_to(folder.parent / "outside" / "x.toml")
+    assert outside_of("truth.toml") == [("x.toml", "truth.toml")]
+
+
+def test_a_file_whose_name_nobody_typed_is_not_written_through_a_link(folder: Path) -> None:
+    run(folder)
+    precious = folder.parent / "outside" / "precious"
+    precious.write_text("precious")
+    for name in ("pr_1_table.png", "a_0000.csv", "a_0001.csv"):
+        (folder / name).symlink_to(precious)
+    (folder / "boxes").mkdir()
+    (folder / "boxes" / "particle_00002.em").symlink_to(precious)
+    (folder / "schemas").mkdir()
+    (folder / "schemas" / "table.md").symlink_to(precious)
+    asked = [
+        ("query", "pr_1:table", "--plot"),
+        ("query", "pr_1:table:ite=0:last", "-o", "a.csv"),
+        ("query", "truth:particles", "-o", "boxes"),
+        ("schema",),
+    ]
+    for words in asked:
+        result = engine(*words)
+        assert result.exit_code == 1, words
+        assert "is a link, what it leads to would be overwritten" in result.stderr
+    for words in (("new", "phantom", "pr_1_table.png"), ("query", "pr_1", "--as-dynamo", "boxes")):
+        assert engine(*words).exit_code in (0, 1)
+    assert precious.read_text() == "precious"
+
+
+class Opened:
+    """Every file and folder that Python code opens, and whether it is opened to be written."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.found: set[tuple[str, bool]] = set()
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, values: tuple[object, ...]) -> None:
+        if self.is_on and event in ("open", "os.scandir", "os.listdir") and isinstance(values[0], str | os.PathLike):
+            flags = values[2] if event == "open" else 0
+            is_written = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) > 0
+            self.found.add((os.path.realpath(values[0]), is_written))
+
+
+@pytest.fixture(scope="module")
+def opened() -> Opened:
+    """One for all tests: such a hook stays."""
+    return Opened()
+
+
+def test_a_run_opens_outside_what_check_has_told_and_nothing_else(folder: Path, opened: Opened) -> None:
+    outside = folder.parent / "outside"
+    boxes(outside / "boxes")
+    boxes(folder / "more")
+    (folder / "more" / "particle_00002.mrc").rename(outside / "two.mrc")
+    (folder / "more" / "particle_00002.mrc").symlink_to(outside / "two.mrc")
+    rows = f"1 ../outside/boxes/particle_00001.mrc\n2 more/particle_00002.mrc\n3 {folder}/more/particle_00003.mrc\n"
+    (folder / "list.star").write_text(f"data_\nloop_\n_tag\n_particleFile\n{rows}")
+    average(folder, "list.star", "../outside/t.tbl")
+    write_volume(Volume(np.random.default_rng(2).normal(size=(16,) * 3).astype(np.float32), 2.0), outside / "t.mrc")
+    (outside / "list.vll").write_text("t.mrc\n")
+    (folder / "tomos.vll").symlink_to(outside / "list.vll")
+    (folder / "t.mrc").symlink_to(outside / "t.mrc")
+    (folder / "tomos.toml").write_text('kind = "catalogue"\n[data]\nlist = "tomos.vll"\n[binned]\nbin_factors = [2]\n')
+    write_table(Table.blank(1, tag=[1], x=8, y=8, z=8, tomo=1, averaged=1, apix=2.0), folder / "t.csv")
+    data = 'each = "tomogram"\n[data]\ncatalogue = "tomos:tomograms"\ntable = "t.csv"\n'
+    (folder / "crop.toml").write_text(f'kind = "extraction"\n{data}[box]\nsize_px = 8\n')
+    told = {str(place.path) for one in check(".") for place in one.outside}
+    assert len(told) == 5
+    before = everything(outside)
+    opened.found.clear()
+    opened.is_on = True
+    run_projects(["."], gpus=())
+    opened.is_on = False
+    assert everything(outside) == before
+    led_out = {path for path, _ in opened.found if path.startswith(f"{outside}/")}
+    assert led_out == told
+    below = [path for path, is_written in opened.found if is_written and path.startswith(f"{folder.parent}/")]
+    assert below
+    assert all(path.startswith((f"{folder}/av", f"{folder}/tomos", f"{folder}/crop")) for path in below)
+
+
+def test_the_page_on_json_names_its_keys(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "schemas" / "check.md").read_text("utf-8")
+    (one,) = json.loads(engine("check", str(written(folder) / "truth.toml"), "--json").stdout)
+    assert re.findall(r"^\| `(\w+)` ", page, re.MULTILINE) == list(one)
+
+
+def test_a_card_of_dynamo_writes_one_new_file_whatever_it_says(folder: Path) -> None:
+    hostile = 'x"\n[hooks]\nafter_iteration = "evil:run"\n#\x1b[31m\u2028'
+    paths = {"file_mask": "/dev/zero", "file_template_initial": "../../../../../../../etc/passwd"}
+    card = made_up_dynamo.project(
+        folder.parent, "pr_0", name_project=hostile, **paths, **{f"weird{i}": hostile for i in "ab"}
+    )
+    before = everything(folder.parent)
+    made = import_dynamo(card)
+    assert made.path.absolute() == folder / "pr_0.toml"
+    assert {**everything(folder.parent), "campaign/pr_0.toml": b""} == {**before, "campaign/pr_0.toml": b""}
+    text = made.path.read_text()
+    assert "\x1b" not in text
+    assert not any(line.startswith("[hooks]") for line in text.split("\n"))
+    assert load(made.path).form.hooks.after_iteration is None  # type: ignore[attr-defined]
+
+
+WORDS = [
+    "a b",
+    "data_x",
+    "loop_",
+    "_rlnX",
+    "=1+1",
+    "$x",
+    "[x]",
+    "",
+    "12",
+    "nan",
+    "a'b",
+    'a"b',
+    "a'\"b",
+    "#x",
+    "a#b",
+    "a\nb",
+    "a\tb",
+    "a\\b",
+]
+
+
+@pytest.mark.parametrize("word", [*WORDS, "x\x85y", "x\u2028y", "\x1b[31m"])
+def test_a_name_in_a_star_file_is_read_back_or_refused(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.star"
+    files = {"particle_files": [word, "plain"]}
+    facts = {"general": Facts(rlnMaskName=word, rlnX=1.0)}
+    if set(word) & set("'\"#\\\n\t\x85\u2028\x1b"):
+        with pytest.raises(EngineError, match="cannot stand in a STAR file"):
+            write_star(Table.blank(2), path, **files)
+        with pytest.raises(EngineError, match="cannot stand in a STAR file"):
+            write_blocks(facts, path)
+        assert not path.exists()
+        return
+    write_star(Table.blank(2), path, **files)
+    write_blocks(facts, tmp_path / "facts.star")
+    assert read_blocks(path)[""].words("particleFile") == [word, "plain"]
+    assert read_blocks(tmp_path / "facts.star")["general"].words("rlnMaskName") == [word]
+    assert len(read_star(path).table) == 2
+
+
+@pytest.mark.parametrize("name", ["a b", 'a"b', "a,b", "=1+1", "#x", "a'b", "a;b", " a", "a\nb", "a\rb"])
+def test_a_name_in_a_catalogue_is_read_back_or_refused(name: str, tmp_path: Path) -> None:
+    catalogue = Catalogue((TomogramFacts(3, f"{name}.mrc", name),))
+    paths = {3: Path(f"{name}.mrc")}
+    if name in (" a", "a\nb", "a\rb"):
+        with pytest.raises(EngineError, match="rename it"):
+            write_catalogue(catalogue, tmp_path / "c.csv")
+        with pytest.raises(EngineError, match="rename it"):
+            write_table_map(paths, tmp_path / "c.doc")
+        return
+    write_catalogue(catalogue, tmp_path / "c.csv")
+    write_table_map(paths, tmp_path / "c.doc")
+    assert read_catalogue(tmp_path / "c.csv") == catalogue
+    assert read_table_map(tmp_path / "c.doc") == paths
+
+
+def test_the_names_of_columns_are_quoted_in_csv(tmp_path: Path) -> None:
+    path = export(Curve({"a,b": np.zeros(1), 'c"\nd': np.ones(1)}), tmp_path / "c.csv")
+    assert path.read_text() == '"a,b","c""\ufffdd"\n0,1\n'
+
+
+def test_a_marker_set_of_any_name_is_read_back(tmp_path: Path) -> None:
+    for name, back in (('<a> & "b" --', '<a> & "b" --'), ("a\x1b[b", "a\ufffd[b")):
+        write_markers(Markers(np.zeros((1, 3)), np.ones(1), np.array([1]), name=name), tmp_path / "m.cmm")
+        assert read_markers(tmp_path / "m.cmm").name == back
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_picture_takes_no_name_for_a_formula_or_for_markup(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    columns = {"axis": np.arange(3.0), "$x_{$": np.ones(3), "--><script>&": np.ones(3), "\x1b[31m": np.ones(3)}
+    for ending in (".svg", ".png", ".pdf"):
+        path = export(Curve(columns, {"shows": "$\\frac$"}), tmp_path / f"c{ending}")
+    text = (tmp_path / "c.svg").read_text()
+    ElementTree.fromstring(text)
+    assert "<script" not in text
+    assert path.stat().st_size > 1000
+
+
+def test_particles_are_opened_by_names_that_stay_names(tmp_path: Path) -> None:
+    """A STAR list may name any file, which `check` tells; a name of many parts opens nothing else."""
+    (tmp_path / "l.star").write_text("data_\nloop_\n_tag\n_particleFile\n1 ../../../../../../nowhere/x.mrc\n")
+    with pytest.raises(EngineError, match="no such file"):
+        open_particles(tmp_path / "l.star")
