@@ -5,21 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.faults import EngineError
-from engine.workers import Team, can_fork
+from engine.workers import Team, can_fork, is_device_fault
 
 READ_AHEAD = 2
 """Items that are read while the one before them is computed."""
@@ -109,11 +109,32 @@ def _go_on() -> None:
     return None
 
 
+class Journal(Protocol):
+    """What has been finished of a step that is not stored yet."""
+
+    def begin(self, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of the step's next n rows of width numbers: which are finished (n,), and the rows (n, width) float64."""
+
+    def add(self, first: int, rows: np.ndarray) -> None:
+        """These rows, from the first on, are finished too."""
+
+
+class NoJournal:
+    """Nothing is finished, and nothing is written down."""
+
+    def begin(self, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(n, dtype=bool), np.empty((n, width))
+
+    def add(self, first: int, rows: np.ndarray) -> None:
+        return None
+
+
 @dataclass(frozen=True)
 class Work:
     """How a step may work: workers or GPUs, the size of its chunks, whom to tell, and whom to ask whether to stop.
 
-    None of it changes a result: chunks are handed out and returned in order, and each worker computes with one BLAS thread.
+    journal: where finished rows are written down; resumed is told how many of how many particles were there already.
+    None of it changes a result: chunks are put in order, and each worker computes with one BLAS thread.
     """
 
     workers: int = 1
@@ -122,29 +143,87 @@ class Work:
     progress: Callable[[int, int], None] = _no_progress
     check: Callable[[], None] = _go_on
     note: Callable[[str], None] = _no_note
+    journal: Journal = field(default_factory=NoJournal)
+    resumed: Callable[[int, int], None] = _no_progress
 
-    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], describe: Callable[[Job], str] = repr
+    ) -> Iterator[Result]:
         """The results in the order of the jobs; at most a few jobs per worker are in flight at any time.
 
         Several workers, or GPUs, are processes (threads where processes cannot be forked): function changes nothing of the
-        caller's, and what it gives lies in the host's memory.
+        caller's, and what it gives lies in the host's memory. describe names a job where it has to be told.
         """
-        n_workers, jobs = len(self.gpus) or self.workers, list(jobs)
+        early: dict[int, Result] = {}
+        n_given = 0
+        for number, result in self._as_they_come(function, list(jobs), describe):
+            early[number] = result
+            while n_given in early:
+                yield early.pop(n_given)
+                n_given += 1
+
+    def rows(
+        self,
+        function: Callable[[range], np.ndarray],
+        jobs: Sequence[range],
+        width: int,
+        describe: Callable[[range], str] = repr,
+    ) -> np.ndarray:
+        """The rows of all jobs, (n, width) float64: jobs are runs of 0 … n - 1, function(job) gives a row for each number.
+
+        A finished job survives the program: the same step takes its rows from the journal when it is run again, whatever its
+        jobs were then. A job is done whole or not at all, so that a group that is computed together stays together.
+        """
+        total = sum(map(len, jobs))
+        is_done, rows = self.journal.begin(total, width)
+        missing = [job for job in jobs if not is_done[job.start : job.stop].all()]
+        done = total - sum(map(len, missing))
+        if done:
+            self.resumed(done, total)
+            self.progress(done, total)
+        for number, found in self._as_they_come(function, missing, describe):
+            job = missing[number]
+            rows[job.start : job.stop] = found
+            self.journal.add(job.start, rows[job.start : job.stop])
+            done += len(job)
+            self.progress(done, total)
+        return rows
+
+    def quiet(self) -> Work:
+        """The same without progress, for what no bar counts."""
+        return replace(self, progress=_no_progress, resumed=_no_progress)
+
+    def _as_they_come(
+        self, function: Callable[[Job], Result], jobs: list[Job], describe: Callable[[Job], str]
+    ) -> Iterator[tuple[int, Result]]:
+        """The number of each job and its result, in the order in which they are finished."""
+        n_workers = len(self.gpus) or self.workers
         # One job is not worth a fork; but where workers are forked, no GPU's driver may be started.
         is_alone = n_workers == 1 or (len(jobs) <= 1 and not self.gpus)
         with threadpool_limits(1):
             if is_alone:
-                yield from self._map_here(function, jobs)
+                yield from self._here(function, jobs, describe)
             elif can_fork():
-                yield from self._map_in_processes(function, jobs, n_workers)
+                yield from self._in_processes(function, jobs, n_workers, describe)
             else:
-                yield from self._map_in_threads(function, jobs, n_workers)
+                yield from self._in_threads(function, jobs, n_workers)
 
-    def _map_here(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        for job in jobs:
+    def _here(
+        self, function: Callable[[Job], Result], jobs: list[Job], describe: Callable[[Job], str]
+    ) -> Iterator[tuple[int, Result]]:
+        for number, job in enumerate(jobs):
             self.check()
-            with self.device(0):
-                yield function(job)
+            try:
+                with self.device(0):
+                    result = function(job)
+            except Exception as fault:
+                if not is_device_fault(fault):
+                    raise
+                what = f"{type(fault).__name__}: {fault}"
+                raise EngineError(
+                    f"{describe(job)}: {what} (free memory, or compute elsewhere; then run again)"
+                ) from fault
+            yield number, result
 
     def _on_device(self, function: Callable[[Job], Result]) -> Callable[[int, Job], Result]:
         def on_device(number: int, job: Job) -> Result:
@@ -153,28 +232,31 @@ class Work:
 
         return on_device
 
-    def _map_in_processes(self, function: Callable[[Job], Result], jobs: list[Job], n_workers: int) -> Iterator[Result]:
+    def _in_processes(
+        self, function: Callable[[Job], Result], jobs: list[Job], n_workers: int, describe: Callable[[Job], str]
+    ) -> Iterator[tuple[int, Result]]:
         self.check()
-        team = Team(self._on_device(function), jobs, n_workers)
+        team = Team(self._on_device(function), jobs, n_workers, describe, self.note)
         try:
             yield from team.results(self.check)
         finally:
             team.dismiss()
 
-    def _map_in_threads(
-        self, function: Callable[[Job], Result], jobs: Iterable[Job], n_threads: int
-    ) -> Iterator[Result]:
+    def _in_threads(
+        self, function: Callable[[Job], Result], jobs: list[Job], n_threads: int
+    ) -> Iterator[tuple[int, Result]]:
         on_device = self._on_device(function)
         pool = ThreadPoolExecutor(n_threads)
         numbered = enumerate(jobs)
         try:
-            waiting: list[Future[Result]] = [
-                pool.submit(on_device, number, job) for number, job in islice(numbered, 2 * n_threads)
-            ]
+            waiting = deque(
+                (number, pool.submit(on_device, number, job)) for number, job in islice(numbered, 2 * n_threads)
+            )
             while waiting:
-                yield waiting.pop(0).result()
+                number, future = waiting.popleft()
+                yield number, future.result()
                 self.check()
-                waiting += [pool.submit(on_device, number, job) for number, job in islice(numbered, 1)]
+                waiting += [(number, pool.submit(on_device, number, job)) for number, job in islice(numbered, 1)]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,16 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """done of total particles had been finished by a run that did not come to store the step."""
+
+    project: str
+    step: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class ChunkDone:
     """done of total particles (or whatever the step counts) are finished."""
 
@@ -103,7 +114,18 @@ class Noted:
     text: str
 
 
-Event = Noted | ProjectStarted | StepKept | StepStarted | ChunkDone | StepStored | ProjectDone | StopAsked | Compiling
+Event = (
+    ProjectStarted
+    | StepKept
+    | StepStarted
+    | Resumed
+    | ChunkDone
+    | Noted
+    | StepStored
+    | ProjectDone
+    | StopAsked
+    | Compiling
+)
 
 
 @dataclass(frozen=True)
@@ -206,10 +228,10 @@ class _Run:
 
     def _steps(self) -> Outcome:
         start = time.monotonic()
-        leftovers = self.store.sweep()
         planned = plan(self.project, self.redo)
         _refuse_stale([(self.project, planned)])
         missing = [one for one in planned if one.state == "do"]
+        leftovers = self.store.sweep((one.step.name, one.key) for one in missing)
         for one in missing:
             check_neighbours(self.project, one.step)
         self._tell(ProjectStarted(self.project.name, len(planned), len(missing), tuple(leftovers)))
@@ -238,16 +260,22 @@ class _Run:
         def note(text: str) -> None:
             self._tell(Noted(self.project.name, step.name, text))
 
-        work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note)
-        try:
-            refuse_without_room(self.project, step, self.workers)
-            inputs = {name: opened(self.project, source) for name, source in step.inputs.items()}
-            outputs = self._stoppable(step.function(step.settings, inputs, work))
-            kind = self.project.kind
-            self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
-        except EngineError as error:
-            error.add_note(f"in step {step.name} of {self.project.name}")
-            raise
+        def resumed(done: int, total: int) -> None:
+            self._tell(Resumed(self.project.name, step.name, done, total))
+
+        made_on = "GPU" if self.gpus else "CPU"
+        with closing(self.store.journal(step.name, one.key, made_on, note)) as journal:
+            work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note, journal, resumed)
+            try:
+                refuse_without_room(self.project, step, self.workers)
+                inputs = {name: opened(self.project, source) for name, source in step.inputs.items()}
+                outputs = self._stoppable(step.function(step.settings, inputs, work))
+                kind = self.project.kind
+                self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
+            except EngineError as error:
+                error.add_note(f"in step {step.name} of {self.project.name}")
+                raise
+            journal.remove()
         self._tell(StepStored(self.project.name, step.name, seconds()))
 
     def _stoppable(self, outputs: Outputs) -> Outputs:

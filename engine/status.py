@@ -145,7 +145,8 @@ def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[
     chunks = [event for event in later if event.get("event") == "ChunkDone"]
     done, total = (int(chunks[-1]["done"]), int(chunks[-1]["total"])) if chunks else (0, 0)
     passed_s = _seconds_between(start, chunks[-1]) if chunks else 0.0
-    per_second = done / passed_s if passed_s > 0 else 0.0
+    before = sum(int(event["done"]) for event in later if event.get("event") == "Resumed")
+    per_second = max(0, done - before) / passed_s if passed_s > 0 else 0.0
     eta_s = (total - done) / per_second if per_second > 0 else None
     waiting = [other for other in project.steps if other.name not in stored_names and other.name != step.name]
     # The other steps take as long as their rotations say; a step that tries none says nothing of them.

@@ -19,6 +19,7 @@ from engine.run import (
     Noted,
     ProjectDone,
     ProjectStarted,
+    Resumed,
     StepStarted,
     StepStored,
     StopAsked,
@@ -55,6 +56,8 @@ class Lines:
         elif isinstance(event, ProjectDone):
             show.say(_end_text(event))
             show_summary(self.projects.get(event.project))
+        elif isinstance(event, Resumed):
+            show.say(_resumed_text(event))
         elif isinstance(event, StopAsked):
             show.complain(STOPPING)
         elif isinstance(event, Compiling):
@@ -82,6 +85,10 @@ def _start_text(event: ProjectStarted) -> str:
     swept = f"; {len(event.leftovers)} half-written files swept away" if event.leftovers else ""
     kept = event.steps - event.missing
     return f"{event.project}: {show.counted(event.missing, 'step')} to do, {kept} kept{swept}"
+
+
+def _resumed_text(event: Resumed) -> str:
+    return f"{event.project}: {event.step}: of {event.total} particles {event.done} were done before"
 
 
 TOMOGRAMS_SHOWN = 6
@@ -145,6 +152,8 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                 case StepStarted():
                     progress.update(steps, completed=event.number - 1)
                     progress.reset(particles, total=None, description=f"  {event.step}", visible=True)
+                case Resumed():
+                    progress.console.print(_resumed_text(event), markup=False)
                 case ChunkDone():
                     progress.update(particles, completed=event.done, total=event.total)
                 case StepStored():

@@ -24,6 +24,9 @@ from engine.kinds.imposing import imposed
 GROUP, MOST_GROUPS = 16, 64
 """Particles summed in one go, more where there would be too many such sums: each travels from a worker to the caller."""
 
+SHOWN = 5
+"""Tags that are shown of many particles."""
+
 LARGEST_DEVIATION = 1e15
 """Deviation of voxels above which sums of squares leave float32."""
 
@@ -47,6 +50,16 @@ def chunks(n: int, size: int) -> list[range]:
     return [range(first, min(first + size, n)) for first in range(0, n, size)]
 
 
+def named(tags: Sequence[int] | np.ndarray) -> Callable[[range], str]:
+    """How to name a run of particles, given the tags of all of them."""
+
+    def name(rows: range) -> str:
+        shown = ", ".join(f"{int(tags[row])}" for row in rows[:SHOWN])
+        return f"{len(rows)} particles with the tags {shown}{' …' if len(rows) > SHOWN else ''}"
+
+    return name
+
+
 def summing_groups(n: int) -> list[range]:
     """The numbers 0 … n - 1 as they are summed: told from n alone, so that the order of additions depends on nothing else."""
     return chunks(n, max(GROUP, -(-n // MOST_GROUPS)))
@@ -55,14 +68,15 @@ def summing_groups(n: int) -> list[range]:
 def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]:
     """Tags of boxes with voxels that are no numbers, or that are constant; an EngineError when they are too many."""
 
-    def bad(rows: range) -> list[int]:
-        return [tags[row] for row in rows if not is_usable(particles.read(tags[row]))]
+    def bad(rows: range) -> np.ndarray:
+        return np.array([[not is_usable(particles.read(tags[row]))] for row in rows])
 
-    found = [tag for part in work.map(bad, chunks(len(tags), work.chunk)) for tag in part]
+    is_bad = work.quiet().rows(bad, chunks(len(tags), work.chunk), 1, named(tags))[:, 0]
+    found = [tag for tag, one in zip(tags, is_bad, strict=True) if one]
     if len(found) > MOST_BAD * len(tags):
         raise EngineError(
             f"{len(found)} of {len(tags)} particles are constant or hold voxels that are no numbers, "
-            f"first tags {', '.join(map(str, found[:5]))} (more than {MOST_BAD:.0%}: mend the particles)"
+            f"first tags {', '.join(map(str, found[:SHOWN]))} (more than {MOST_BAD:.0%}: mend the particles)"
         )
     return found
 
@@ -203,7 +217,7 @@ def _summed_blocks(
         return first, second
 
     first, second = average.empty_sum(box_px), average.empty_sum(box_px)
-    for first_few, second_few in work.map(group_sum, summing_groups(len(table))):
+    for first_few, second_few in work.map(group_sum, summing_groups(len(table)), named(tags)):
         first.add(first_few)
         second.add(second_few)
     return Sums(average.completed(first), average.completed(second), len(table))

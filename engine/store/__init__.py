@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from engine.faults import EngineError
 from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
+from engine.store.journal import Journal
 from engine.store.lock import LockHeld, lock, lock_holder, now
 from engine.store.reading import (
     ADVICE,
@@ -34,7 +35,7 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
-from engine.store.writing import facts_of, image, plain, stream
+from engine.store.writing import engine_version, facts_of, image, plain, stream
 
 __all__ = [
     "LockHeld",
@@ -199,9 +200,23 @@ class Store:
                 f"{path}: needs {needed / 2**30:.1f} GiB, free are {free / 2**30:.1f} GiB (make room, run again)"
             )
 
-    def sweep(self) -> list[str]:
-        """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock."""
-        leftovers = sorted(path for path in self.folder.rglob(".*.h5.*.tmp"))
+    def journal(self, step_name: str, key: str, made_on: str, note: Callable[[str], None]) -> Journal:
+        """Where a step of that key writes down what it has finished. made_on: "CPU" or "GPU", whose bits differ."""
+        head = {"journal": 1, "engine": engine_version(), "step": step_name, "key": key, "made_on": made_on}
+        return Journal(self._journal_path(step_name, key), head, note)
+
+    def _journal_path(self, step_name: str, key: str) -> Path:
+        path = self.path(step_name)
+        return path.with_name(f".{path.name}.{key[:12]}.chunks")
+
+    def sweep(self, to_do: Iterable[tuple[str, str]] = ()) -> list[str]:
+        """Names of the half-written files that earlier kills left, now removed. Only for the holder of the lock.
+
+        Journals are kept of the steps that are to be done, named with their keys.
+        """
+        kept = {self._journal_path(*step) for step in to_do}
+        found = [path for end in ("tmp", "chunks") for path in self.folder.rglob(f".*.h5.*.{end}")]
+        leftovers = sorted(path for path in found if path not in kept)
         for path in leftovers:
             with told(f"remove the half-written {path}"):
                 disk().remove(path)

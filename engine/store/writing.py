@@ -59,7 +59,7 @@ def facts_of(
     labels = dict(step.labels)
     facts: dict[str, Any] = {
         "layout": LAYOUT,
-        "engine": _engine_version(),
+        "engine": engine_version(),
         "key": key,
         "kind": kind,
         "step": step.name,
@@ -239,7 +239,7 @@ def plain(value: Any) -> Any:
     raise ValueError(f"{type(value).__name__} {value!r} is no number, text or list of them")
 
 
-def _engine_version() -> str:
+def engine_version() -> str:
     try:
         return package_version("subtomo-engine")
     except PackageNotFoundError:

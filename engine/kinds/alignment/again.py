@@ -9,7 +9,7 @@ from engine.devices import Work
 from engine.geometry import euler
 from engine.kernels import correlate, exact
 from engine.kinds.alignment.particle import Matter, member, prepared
-from engine.kinds.averaging import chunks, own_weight, wedges
+from engine.kinds.averaging import chunks, named, own_weight, wedges
 from engine.kinds.form import Round
 from engine.kinds.region import Region
 
@@ -55,9 +55,9 @@ def scores(
         lambda: prepared(work.array(reference), work.array(mask), occurring, high, low, spectra.reach)
     )
 
-    def scored(job: range) -> list[float]:
+    def scored(job: range) -> np.ndarray:
         here = matter()
-        return [score(row, here) for row in rows[job.start : job.stop]]
+        return np.array([[score(row, here)] for row in rows[job.start : job.stop]])
 
     def score(row: int, here: Matter) -> float:
         tag = int(table.tags[row])
@@ -69,4 +69,4 @@ def scores(
         values = correlate.coefficients(selection, one.block)
         return exact.exact_cc(here.whole, here.small_mask, selection, values, rotations[row], d[row])
 
-    return np.array([cc for part in work.map(scored, chunks(len(rows), work.chunk)) for cc in part])
+    return work.quiet().rows(scored, chunks(len(rows), work.chunk), 1, named(table.tags[rows]))[:, 0]

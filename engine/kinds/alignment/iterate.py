@@ -20,12 +20,24 @@ from engine.kinds.alignment.particle import Member, Plan, member, prepared
 from engine.kinds.alignment.registration import registered
 from engine.kinds.alignment.select import select, select_again
 from engine.kinds.alignment.spectra import pays, reach_fpx, spectra_of
-from engine.kinds.averaging import Sums, averages, chunks, fsc_of_parts, own_weight, summed, summed_spectra, wedges
+from engine.kinds.averaging import (
+    Sums,
+    averages,
+    chunks,
+    fsc_of_parts,
+    named,
+    own_weight,
+    summed,
+    summed_spectra,
+    wedges,
+)
 from engine.kinds.form import Form, Round
 from engine.kinds.imposing import imposed
-from engine.kinds.polish import Pose
 from engine.kinds.region import Region
 from engine.step import Outputs, of_reference
+
+FOUND = 7
+"""What is found of a particle: three angles in degrees, the shift x, y, z in px, the cc."""
 
 
 class Iterate(Form):
@@ -151,10 +163,11 @@ def align(
 
     search_here = work.once_per_device(make)
 
-    def aligned(job: range) -> list[Pose]:
+    def aligned(job: range) -> np.ndarray:
         mine = [int(rows[number]) for number in job]
         with work.ahead(read, mine) as found:
-            return search_here()(placed(row, *parts) for row, parts in zip(mine, found, strict=True))
+            poses = search_here()(placed(row, *parts) for row, parts in zip(mine, found, strict=True))
+        return np.array([[*euler.angles(pose.rotation), *pose.shift_xyz_px, pose.cc] for pose in poses])
 
     def read(row: int) -> tuple[Any, np.ndarray | None]:
         tag = int(table.tags[row])
@@ -165,11 +178,8 @@ def align(
         on_device = None if own is None else work.array(own)
         return member(work.array(block), on_device, samplings[row], rotations[row], d[row], region)
 
-    found: list[Pose] = []
-    for part in work.map(aligned, chunks(len(rows), way.chunk(work.chunk))):
-        found += part
-        work.progress(len(found), len(rows))
-    return with_found(table, rows, found)
+    jobs = chunks(len(rows), way.chunk(work.chunk))
+    return with_found(table, rows, work.rows(aligned, jobs, FOUND, named(table.tags[rows])))
 
 
 def search_plan(settings: Round) -> Plan:
@@ -211,11 +221,10 @@ def shift_centres(table: Table, origin: Table, settings: Round) -> np.ndarray:
     return origin.shifts_xyz_px[order[np.searchsorted(origin.tags[order], table.tags)]]
 
 
-def with_found(table: Table, rows: np.ndarray, found: Sequence[Pose]) -> Table:
-    """The table with the poses of these rows, and how far each moved."""
+def with_found(table: Table, rows: np.ndarray, found: np.ndarray) -> Table:
+    """The table with what was found of these rows (n, FOUND), and how far each moved."""
     angles, d, cc = table.angles, table.shifts_xyz_px, np.array(table["cc"])
-    for row, pose in zip(rows, found, strict=True):
-        angles[row], d[row], cc[row] = euler.angles(pose.rotation), pose.shift_xyz_px, pose.cc
+    angles[rows], d[rows], cc[rows] = found[:, :3], found[:, 3:6], found[:, 6]
     return table.with_poses(angles, d).with_columns(
         cc=cc,
         dshift=np.linalg.norm(d - table.shifts_xyz_px, axis=1),

@@ -70,7 +70,7 @@ def transform(settings: Transform, inputs: Mapping[str, Any], work: Work) -> Out
     source = BoxSpectra(particles, reach or 0, work)
 
     def spectra() -> Iterator[tuple[np.ndarray, float]]:
-        for done, found in enumerate(work.map(source.read, tags.tolist()), start=1):
+        for done, found in enumerate(work.map(source.read, tags.tolist(), "particle {}".format), start=1):
             yield found
             work.progress(done, len(tags))
 
