@@ -141,7 +141,8 @@ def test_an_address_is_what_it_was_put_together_from(name: str, item: str, keys:
 
 WORDS = st.sampled_from(
     [
-        "pr_1", ":", "average", "ite", "ref", "=", "last", "*", "[", "]", ",", "1", "0", "²", "٣", "9" * 30, "even", "tag", " ", "\x00",
+        "pr_1", ":", "average", "ite", "ref", "=", "last", "*", "[", "]", ",", "1", "0", "²", "٣", "9" * 30, "even", "tag",
+        " ", "\x00",
         "/", "..", "a" * 90,
     ]
 )  # fmt: skip
