@@ -373,7 +373,9 @@ def report(
     paths: Paths,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="The .html; default: the project's or folder's name, here."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The .html; default: the project's or folder's name, here."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
