@@ -215,9 +215,9 @@ def directions(table: Table) -> Markup:
     levels = np.minimum(_LEVELS, 1 + (_LEVELS * (counts - 1) // most)).astype(int)
     parts = []
     for level in range(1, _LEVELS + 1):
-        at = [(middle[0] + scale * px, middle[1] - scale * py) for px, py in places[levels == level]]
-        if at:  # a dot is a line of no length with round ends: ten letters each
-            d = "".join(f"M{px:.1f} {py:.1f}h0" for px, py in at)
+        spots = [(middle[0] + scale * px, middle[1] - scale * py) for px, py in places[levels == level]]
+        if spots:  # a dot is a line of no length with round ends: ten letters each
+            d = "".join(f"M{px:.1f} {py:.1f}h0" for px, py in spots)
             parts.append(element("path", d=d, class_=f"q{level} spots", stroke_width=round(scale * _APART * 1.04, 2)))
     for centre in (-_GAP, _GAP):
         for angle_deg in (30, 60, 90):
