@@ -1,6 +1,7 @@
 "use strict";
 // Draws the surfaces of small density boxes: naive surface nets over 8-bit voxels, shaded by one WebGL2 context for all
-// pictures. Without WebGL2 nothing is changed, and the text below each picture stands.
+// pictures: the first at once, the others as they come into view. Without WebGL2 nothing is changed, and the text below each
+// picture stands.
 (() => {
   const boxes = JSON.parse(document.getElementById("surfaces").textContent);
   const glCanvas = document.createElement("canvas");
@@ -230,7 +231,8 @@
     output.textContent = `${Number(slider.value).toFixed(2)} σ`;
     canvas.hidden = slider.closest("label").hidden = false;
     figure.querySelector(".fallback").hidden = true;
-    new IntersectionObserver((seen, watch) => {
+    if (canvas.dataset.surface === "0") draw();
+    else new IntersectionObserver((seen, watch) => {
       if (seen.some((one) => one.isIntersecting)) { watch.disconnect(); ask(); }
     }, { rootMargin: "400px" }).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ask);
