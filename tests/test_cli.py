@@ -159,7 +159,7 @@ def test_ctrl_c_says_how_to_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert "--redo" not in engine("run", "truth.toml").stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_real_ctrl_c_leaves_a_run_that_goes_on(folder: Path, number: signal.Signals) -> None:
     text = TRUTH.replace("count = 6", "count = 20000")
     (folder / "truth.toml").write_text(text)

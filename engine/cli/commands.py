@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import INTERRUPTED, checks, from_dynamo, show
+from engine.cli import DONE, FAILED, INTERRUPTED, INVALID, LOCKED, UNSAFE, checks, from_dynamo, show, watching
 from engine.cli.options import Json, Paths
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
     from engine.project import Project
-
-DONE, FAILED, INVALID, UNSAFE, LOCKED = 0, 1, 2, 3, 5
-"""Exit codes; click's own usage errors are 2 as well."""
-
 
 _Usage: type[Exception] = typer.BadParameter.__mro__[1]
 """What is wrong with the words of a command; which click typer brings along depends on its version."""
@@ -150,15 +146,15 @@ def run(
 ) -> None:
     """Check, then do what is missing, step by step. Running it again goes on where it stopped."""
     redone = [name for part in redo or [] for name in part.split(",") if name]
-    projects = _valid(paths)
-    if plan:
-        _show_plans(projects, redone, json)
-        return
-    from engine.cli.progress import listener
-    from engine.run import run
+    try:
+        projects = _valid(paths)
+        if plan:
+            _show_plans(projects, redone, json)
+            return
+        from engine.cli.progress import listener
+        from engine.run import run
 
-    with listener({project.name: project for project in projects}, quiet=json) as listen:
-        try:
+        with listener({project.name: project for project in projects}, quiet=json) as listen:
             outcomes = run(
                 [project.path for project in projects],
                 redo=redone,
@@ -168,13 +164,13 @@ def run(
                 follow_links=follow_links,
                 listen=listen,
             )
-        except KeyboardInterrupt:
-            # What was to be redone and is not yet has become stale.
-            redo_rest = ["--redo", "stale"] if redone else []
-            links = ["--follow-links"] if follow_links else []
-            again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *links, *redo_rest])
-            show.complain(f"stopped; finished steps are kept. Go on with: {again}")
-            raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        # What was to be redone and is not yet has become stale.
+        redo_rest = ["--redo", "stale"] if redone else []
+        ways = [*([] if hooks else ["--no-hooks"]), *(["--follow-links"] if follow_links else [])]
+        again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *ways, *redo_rest])
+        show.complain(f"stopped; finished steps are kept. Go on with: {again}")
+        raise typer.Exit(INTERRUPTED) from None
     if json:
         show.json_text(outcomes)
 
@@ -339,6 +335,9 @@ def status(paths: Paths, json: Json = False) -> None:
             show.say(f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {show.short(path)}")
         else:
             show.say(status_line(one))
+
+
+app.command()(watching.stop)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
 from engine.store.journal import Journal
-from engine.store.lock import Lock, LockHeld, lock_holder, locked, now
+from engine.store.lock import Lock, LockHeld, lock_holder, locked, now, request_stop
 from engine.store.reading import (
     ADVICE,
     StoredItem,
@@ -273,6 +273,14 @@ class Store:
     def _check_lock(self) -> None:
         if self._held:
             self._held.check()
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether somebody has asked the run that holds the lock, this one, to stop; the request is taken away."""
+        return self._held is not None and self._held.is_asked_to_stop()
+
+    def request_stop(self, in_a_hurry: bool = False) -> dict[str, Any] | None:
+        """Asks the holder of the lock to stop; None where nobody holds it (see `lock.request_stop`)."""
+        return request_stop(self.folder, in_a_hurry)
 
     def lock_holder(self) -> dict[str, Any] | None:
         """host, pid, started, alive and silent_s of the last run that did not end by itself; None when the last one did."""
