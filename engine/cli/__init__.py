@@ -16,7 +16,6 @@ def main() -> None:
     """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside; so is what a
     batch system sends.
 
-
     What a terminal has no letters for is printed as \\u2192, and the traceback of what should not happen cannot steer it.
     """
     for stream in (sys.stdout, sys.stderr):

@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import DONE, FAILED, INTERRUPTED, INVALID, LOCKED, UNSAFE, checks, from_dynamo, show, watching
+from engine.cli import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    INVALID,
+    LOCKED,
+    UNSAFE,
+    checks,
+    examining,
+    from_dynamo,
+    show,
+    sweeping,
+    watching,
+)
 from engine.cli.options import Json, Paths
 from engine.faults import EngineError
 
@@ -310,34 +323,11 @@ app.command()(from_dynamo.explain)
 app.command()(from_dynamo.import_dynamo)
 
 
-@app.command()
-def status(paths: Paths, json: Json = False) -> None:
-    """How far projects are, from any terminal, also while they run."""
-    from engine.project import project_files, read
-    from engine.status import status
-
-    found = {}
-    for path in project_files(paths):
-        project, faults = read(path)
-        found[path] = status(project) if project else faults
-    if json:
-        show.json_text(
-            [
-                {"path": str(path), "faults": [str(fault) for fault in one]} if isinstance(one, list) else one
-                for path, one in found.items()
-            ]
-        )
-        return
-    from engine.cli.values import status_line
-
-    for path, one in found.items():
-        if isinstance(one, list):
-            show.say(f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {show.short(path)}")
-        else:
-            show.say(status_line(one))
-
-
+app.command()(watching.status)
 app.command()(watching.stop)
+app.command()(examining.doctor)
+app.command()(examining.diff)
+app.command()(sweeping.sweep)
 
 
 @app.command()

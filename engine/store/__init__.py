@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
@@ -35,6 +36,7 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
+from engine.store.trial import trial
 from engine.store.writing import engine_version, facts_of, plain, write
 
 __all__ = [
@@ -46,10 +48,16 @@ __all__ = [
     "StoredStep",
     "StoredTomogram",
     "free_bytes",
+    "hdf5_version",
+    "trial",
 ]
 
 STREAMS = Stream | SpectraStream | VolumeStream
 """What is written part by part, and is never whole in memory."""
+
+
+def hdf5_version() -> str:
+    return h5py.version.hdf5_version
 
 
 class Store:
