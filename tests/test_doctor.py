@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_sound_machine_has_a_line_for_each_thing_and_leaves_nothing_behind(
     result = engine("doctor", "--json")
     assert result.exit_code == 0
     found = {(one["subject"], one["state"]): one for one in json.loads(result.stdout)}
-    assert "HDF5 1." in found["libraries", "ok"]["text"]
+    assert re.search(r"HDF5 \d+\.\d+\.\d+$", found["libraries", "ok"]["text"])
     assert "none are used" in found["GPUs", "ok"]["text"]
     assert any(subject == "compiled loops" for subject, _ in found)
     assert any(subject == "memory" for subject, _ in found)

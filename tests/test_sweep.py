@@ -104,6 +104,6 @@ def test_ctrl_c_names_the_sweep_to_go_on_with(folder: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(import_module("engine.run"), "run", interrupted)
     (folder / "truth.toml").write_text(TRUTH)
-    result = engine("sweep", "truth.toml", "--set", "object.blobs=7,8", "--workers", "2")
+    result = engine("sweep", "truth.toml", "--set", "boxes.count=6,7", "--workers", "2")
     assert result.exit_code == 4
-    assert "engine sweep truth.toml --set object.blobs=7,8 --workers 2\n" in result.stderr
+    assert "engine sweep truth.toml --set boxes.count=6,7 --workers 2\n" in result.stderr

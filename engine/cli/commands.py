@@ -25,7 +25,7 @@ from engine.cli import (
     sweeping,
     watching,
 )
-from engine.cli.options import Json, Paths
+from engine.cli.options import Json, Paths, projects_named
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Subtomogram averaging from project files: engine new, check, run, query.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -107,11 +106,15 @@ def new(
         str, typer.Argument(metavar="KIND", help="What the project does: alignment, average, …", show_default=False)
     ],
     name: Annotated[Path, typer.Argument(metavar="NAME", help="Its file, with or without .toml.", show_default=False)],
+    json: Json = False,
 ) -> None:
     """Write a commented project file with the kind's defaults."""
     from engine.new import new
 
     path = new(kind, name)
+    if json:
+        show.json_text({"path": path})
+        return
     show.say(f"{path} written. Edit it, then: engine check {shlex.quote(str(path))}")
 
 
@@ -242,7 +245,12 @@ def _overrides(gpus: str | None, workers: int | None) -> list[str]:
 @app.command()
 def query(
     address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="As in pr_1:average:ite=3; the project alone lists its items.")
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="As in pr_1:average:ite=3; the project alone lists its items.",
+            autocompletion=projects_named,
+        ),
     ],
     picture: Annotated[
         str | None,
@@ -360,11 +368,16 @@ def verify(
 @app.command()
 def schema(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path("schemas"),
+    json: Json = False,
 ) -> None:
     """Refresh the JSON Schemas that editors read, and the page of table columns."""
     from engine.schema import write
 
-    for path in write(folder):
+    written = list(write(folder))
+    if json:
+        show.json_text(written)
+        return
+    for path in written:
         show.say(show.short(path))
 
 

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli import FAILED, show
-from engine.cli.options import Json
+from engine.cli.options import Json, projects_named
 
 if TYPE_CHECKING:
     from engine.diff import Diff
+
+Compared = Annotated[
+    str,
+    typer.Argument(help="A project (pr_1, pr_1.toml), or a result: pr_1:table:ite=3.", autocompletion=projects_named),
+]
 
 
 def doctor(
@@ -38,8 +43,8 @@ def doctor(
 
 
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="A project (pr_1, pr_1.toml), or a result: pr_1:table:ite=3.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
+    a: Compared,
+    b: Compared,
     everything: Annotated[bool, typer.Option("--all", help="Show what is equal too.")] = False,
     json: Json = False,
 ) -> None:
