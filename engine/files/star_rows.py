@@ -10,6 +10,7 @@ from engine.faults import EngineError
 MOST_COLUMNS = 1000
 """RELION's lists have less than a hundred; starfile takes a millisecond for each."""
 
+_COLUMN = re.compile(r"_\S+\s+#\d+")
 _WORD = re.compile(r"\"[^\"]*\"\S*|\S+")
 
 
@@ -30,6 +31,10 @@ def check(text: str, path: Path) -> None:
             n_columns = None
         elif line.startswith("loop_") and n_columns is None:
             n_columns, in_header = 0, True
+        elif n_columns is None and _COLUMN.fullmatch(line):
+            raise EngineError(
+                f"{path}:{number}: a column of a list without a loop_ before it; write loop_ above the first"
+            )
         elif n_columns is not None and line and line[0] != "#":
             if in_header and line[0] == "_":
                 n_columns += 1

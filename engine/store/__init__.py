@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_of
+from engine.step import Outputs, Step, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
 from engine.store.journal import Journal
@@ -37,7 +37,7 @@ from engine.store.reading import (
     what_is,
 )
 from engine.store.trial import trial
-from engine.store.writing import engine_version, facts_of, plain, write
+from engine.store.writing import engine_version, facts_of, plain, stream_bytes, write
 
 __all__ = [
     "LockHeld",
@@ -51,9 +51,6 @@ __all__ = [
     "hdf5_version",
     "trial",
 ]
-
-STREAMS = Stream | SpectraStream | VolumeStream
-"""What is written part by part, and is never whole in memory."""
 
 
 def hdf5_version() -> str:
@@ -202,7 +199,7 @@ class Store:
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """Streams look first: a disk that is full in an hour is better known now."""
-        needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, STREAMS))
+        needed = stream_bytes(outputs)
         free = free_bytes(path.parent)
         if needed * 1.02 > free:
             raise EngineError(
