@@ -9,6 +9,8 @@ from engine.faults import EngineError
 
 MOST_COLUMNS = 1000
 """RELION's lists have less than a hundred; starfile takes a millisecond for each."""
+LONGEST_LINE = 100_000
+"""For the names and values outside of loops starfile takes a time that grows with the square of their length."""
 
 _COLUMN = re.compile(r"_\S+\s+#\d+")
 _WORD = re.compile(r"\"[^\"]*\"\S*|\S+")
@@ -24,6 +26,10 @@ def check(text: str, path: Path) -> None:
     in_header = False
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.strip()
+        if len(line) > LONGEST_LINE:
+            raise EngineError(
+                f"{path}:{number}: a line of more than {LONGEST_LINE} characters; check that it is a STAR file"
+            )
         if line.startswith("data_"):
             if line in names:
                 raise EngineError(f"{path}:{number}: the block {line[:60]!r} is there twice; remove or rename one")

@@ -24,6 +24,7 @@ ROWS = "1 2 3\n4 5 6\n"
         (HEADER + ROWS + "loop_\n_rlnAngleRot\n1\n", r":9: 1 values where the loop names 3"),
         ("data_particles\n\nloop_\n" + "_a\n" * 1001 + "1 " * 1001, r":1004: more than 1000 columns"),
         (HEADER.replace("loop_\n", "") + ROWS, ":3: a column of a list without a loop_ before it"),
+        ("data_\n\n_rlnTomoName " + "a" * 100_000, r":3: a line of more than 100000 characters"),
         (HEADER.replace("data_particles", ""), "no data_ block"),
         (HEADER.replace("_rlnCoordinateZ", "_rlnCoordinateX"), r"(twice|missing)"),
         (
