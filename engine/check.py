@@ -17,7 +17,7 @@ from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
 from engine.outside import Outside, reads_outside, results_outside
 from engine.plan import JOINED, locate, one_of, sources_of
-from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, project_files, read
+from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, parsed, project_files, read
 from engine.step import What
 from engine.store import Store
 
@@ -72,7 +72,15 @@ def check(paths: Iterable[str | Path] | str | Path) -> list[Checked]:
 
 def _checked(path: Path, together: set[Path]) -> Checked:
     """together: the files that are checked with this one, and will run before it where it needs them."""
-    project, faults = read(path)
+    return _sense(path, *read(path), together)
+
+
+def check_unwritten(path: Path, content: bytes) -> Checked:
+    """A project of that content, whose file need not be there yet."""
+    return _sense(path, *parsed(path, content), {path.resolve()})
+
+
+def _sense(path: Path, project: Project | None, faults: list[Fault], together: set[Path]) -> Checked:
     if project is None:
         return Checked(path, None, faults)
     faults = [project.place(fault) for fault in _faults(project)]

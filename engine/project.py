@@ -98,9 +98,13 @@ class Project:
 
 def read(path: str | Path) -> tuple[Project | None, list[Fault]]:
     """The project and no faults, or None and everything wrong with the file's form, in the order of its lines."""
-    path = Path(path)
+    return parsed(Path(path), _bytes(Path(path)))
+
+
+def parsed(path: Path, content: bytes) -> tuple[Project | None, list[Fault]]:
+    """The same of a file with that content, which need not be there yet."""
     try:
-        values, text, spans = parse_toml(_bytes(path))
+        values, text, spans = parse_toml(content)
     except Slip as slip:
         return None, [slip.fault.placed(path, slip.fault.line, slip.fault.column)]
     fault = _fault_of_name(path) or _fault_of_kind(values)

@@ -10,12 +10,15 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from engine.faults import EngineError, Fault
 from engine.steering import escaped, made_visible
+
+if TYPE_CHECKING:
+    from engine.pace import Progress
 
 STATES = {"keep": "to keep", "do": "to do", "stale": "stale"}
 COMPILING = "compiling the inner loops for this machine (once, some ten seconds)"
@@ -115,6 +118,15 @@ def json_text(value: Any) -> None:
     typer.echo("\n".join(escaped(line) for line in lines))
 
 
+def json_line(value: Any) -> None:
+    """The same in one line."""
+    import json
+
+    from engine.export import as_json
+
+    typer.echo(escaped(json.dumps(as_json(value), ensure_ascii=False)))
+
+
 def short(path: Path) -> str:
     """The path from here when it lies below, else as it is."""
     try:
@@ -134,6 +146,21 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def progress_text(now: Progress) -> str:
+    """`320 of 1000, 3.2/s, 12,300 orientations/s, 4 min 10 s left`, as far as it is known; empty where nothing is counted."""
+    if not now.total:
+        return ""
+    parts = [f"{now.done} of {now.total}"]
+    if now.per_second:
+        parts.append(f"{now.per_second:.3g}/s")
+    if now.orientations_per_second:
+        parts.append(f"{now.orientations_per_second:,.0f} orientations/s")
+    left_s = now.eta_s if now.run_eta_s is None else now.run_eta_s
+    if left_s is not None:
+        parts.append(f"{duration(left_s)} left")
+    return ", ".join(parts)
 
 
 def size(n_bytes: float) -> str:

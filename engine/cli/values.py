@@ -221,10 +221,7 @@ def status_line(status: Status) -> str:
         sign = f"last sign of life {show.duration(holder.silent_s)} ago"
         parts.append(f"running on {held}, {sign}" if holder.is_alive else f"stopped without a word ({held}, {sign})")
     if now := status.now:
-        speed = f", {now.per_second:.3g}/s" if now.per_second else ""
-        left = f", {show.duration(now.run_eta_s)} left" if now.run_eta_s is not None else ""
-        count = f": {now.done} of {now.total}" if now.total else ""
-        parts.append(f"{now.step}{count}{speed}{left}")
+        parts.append(f"{now.step}{': ' if now.total else ''}{show.progress_text(now)}")
     if status.problem:
         parts.append(status.problem)
     return ", ".join(parts)
