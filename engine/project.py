@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from engine.address import NAME_WORDS, Address, is_address, is_name, parse
 from engine.each import Kept, for_each, is_fixed, makers_of, numbers_in
-from engine.faults import EngineError, Fault
+from engine.faults import EngineError, Fault, Place
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
 from engine.step import Named, Step
@@ -106,7 +106,7 @@ def parsed(path: Path, content: bytes) -> tuple[Project | None, list[Fault]]:
     try:
         values, text, spans = parse_toml(content)
     except Slip as slip:
-        return None, [slip.fault.placed(path, slip.fault.line, slip.fault.column)]
+        return None, [replace(slip.fault, path=path)]
     fault = _fault_of_name(path) or _fault_of_kind(values)
     if fault:
         return None, [_placed(fault, path, spans, None, values)]
@@ -269,7 +269,7 @@ def _like(path: Path) -> str:
 
 def _fault_of_name(path: Path) -> Fault | None:
     if path.suffix != ".toml":
-        return Fault((), f"a project's file ends with .toml, not {path.suffix or 'without an ending'}")
+        return Fault((), f"a project's file ends with .toml, not {path.suffix or 'without an ending'}", code="E117")
     return fault_of_stem(path.stem)
 
 
@@ -277,7 +277,7 @@ def fault_of_stem(name: str) -> Fault | None:
     """What is wrong with a project's name."""
     if is_name(name):
         return None
-    return Fault((), f'"{name}" cannot stand in an address', f"rename it: {NAME_WORDS}")
+    return Fault((), f'"{name}" cannot stand in an address', f"rename it: {NAME_WORDS}", code="E117")
 
 
 def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:
@@ -285,12 +285,17 @@ def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:
     if kind is None:
         other = next((name for name in values if name.lower() in ("kind", "kinds", "type", "project")), None)
         if other and isinstance(values[other], str):
-            return Fault((other,), f'unknown key "{other}"', f'write kind = "{values[other]}"')
-        return Fault(("kind",), "is missing", f'write kind = "…" as the first line: {choices_text(KINDS)}')
+            return Fault((other,), f'unknown key "{other}"', f'write kind = "{values[other]}"', code="E104")
+        return Fault(("kind",), "is missing", f'write kind = "…" as the first line: {choices_text(KINDS)}', code="E104")
     if not isinstance(kind, str):
-        return Fault(("kind",), f"must be one of {choices_text(KINDS)}")
+        return Fault(("kind",), f"must be one of {choices_text(KINDS)}", code="E104")
     if kind not in KINDS:
-        return Fault(("kind",), f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}', nearest(kind, KINDS))
+        return Fault(
+            ("kind",),
+            f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}',
+            nearest(kind, KINDS),
+            code="E104",
+        )
     return None
 
 
@@ -298,4 +303,7 @@ def _placed(fault: Fault, path: Path, spans: Spans, form: type[ProjectForm] | No
     table = form_at(form, fault.key[:-1], values) if form and fault.key else None
     is_unknown = table is not None and isinstance(fault.key[-1], str) and fault.key[-1] not in table.model_fields
     span = spans.place(fault.key, of_key=is_unknown or (form is None and fault.key != ("kind",)))
-    return fault.placed(path, span.line, span.column)
+    others = {key: spans.values[key] for key in fault.also if key in spans.values}
+    return fault.placed(
+        path, span.line, span.column, tuple(Place(key, one.line, one.column) for key, one in others.items())
+    )

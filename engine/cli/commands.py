@@ -20,6 +20,7 @@ from engine.cli import (
     UNSAFE,
     checks,
     examining,
+    explaining,
     from_dynamo,
     show,
     sweeping,
@@ -327,7 +328,7 @@ def query(
         print_answer(answer)
 
 
-app.command()(from_dynamo.explain)
+app.command()(explaining.explain)
 app.command()(from_dynamo.import_dynamo)
 
 
