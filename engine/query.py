@@ -49,6 +49,14 @@ class Found:
     def value(self) -> Any:
         return self.read()
 
+    @property
+    def pixel_size_A(self) -> float:
+        """That of the stored step; 0 when it is not known, or the value was not stored by a step."""
+        if not self.step:
+            return 0.0
+        facts = Store(self.path_of_file.parents[self.step.count("/")]).facts(self.step)
+        return facts.pixel_size_A if facts else 0.0
+
 
 @dataclass(frozen=True)
 class Listed:

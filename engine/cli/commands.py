@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import INTERRUPTED, checks, from_dynamo, show
+from engine.cli import INTERRUPTED, checks, from_dynamo, show, viewing
 from engine.cli.options import Json, Paths
 from engine.faults import EngineError
 
@@ -310,6 +310,7 @@ def query(
         print_answer(answer)
 
 
+app.command("show")(viewing.show_it)
 app.command()(from_dynamo.explain)
 app.command()(from_dynamo.import_dynamo)
 

@@ -17,7 +17,6 @@ from engine.export import export
 from engine.faults import EngineError
 from engine.query import Answer, Found
 from engine.status import Status
-from engine.store import Store
 from engine.verify import Verified
 
 ROWS_ON_TERMINAL = 20
@@ -180,16 +179,7 @@ def _numbers(one: Found, answer: Answer) -> str:
 def _exported(found: Found, name: str, star: str) -> Path:
     if Path(name).resolve() == found.path_of_file.resolve():
         raise EngineError(f"{name}: is what would be read (give another name)")
-    return export(found.value, name, _pixel_size(found), star)
-
-
-def _pixel_size(found: Found) -> float:
-    """That of the stored step; 0 when it is not known, or the value was not stored by a step."""
-    if not found.step:
-        return 0.0
-    store = Store(found.path_of_file.parents[found.step.count("/")])
-    facts = store.facts(found.step)
-    return facts.pixel_size_A if facts else 0.0
+    return export(found.value, name, found.pixel_size_A, star)
 
 
 def verified_lines(verified: Verified) -> list[str]:
