@@ -13,6 +13,7 @@ import numpy as np
 from engine import plots
 from engine.cli import show
 from engine.data import Catalogue, Curve, Particles, Table, Volume
+from engine.data.table import SHOWN_COLUMNS
 from engine.export import export
 from engine.faults import EngineError
 from engine.query import Answer, Found
@@ -20,24 +21,6 @@ from engine.status import Status
 from engine.verify import Verified
 
 ROWS_ON_TERMINAL = 20
-TABLE_COLUMNS = (
-    "tag",
-    "dx",
-    "dy",
-    "dz",
-    "tdrot",
-    "tilt",
-    "narot",
-    "cc",
-    "averaged",
-    "half",
-    "tomo",
-    "reg",
-    "x",
-    "y",
-    "z",
-)
-"""Columns shown when none are asked for."""
 
 
 def print_answer(answer: Answer) -> None:
@@ -70,7 +53,7 @@ def print_value(value: Any) -> None:
     match value:
         case Table():
             reason = ("rejected_by",) if value["rejected_by"].any() else ()
-            _print_columns({name: value[name] for name in (*TABLE_COLUMNS, *reason)})
+            _print_columns({name: value[name] for name in (*SHOWN_COLUMNS, *reason)})
         case Curve():
             _print_columns(value.columns)
             show.rows([(f"  {name}", show.number_text(note)) for name, note in value.notes.items()])
