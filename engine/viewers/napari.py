@@ -55,7 +55,8 @@ def plan(scene: Scene, name: str) -> tuple[dict[str, Callable[[Path], None]], li
     more = ""
     if points := scene.points:
         writers[f"{name}_points.npy"] = partial(_save, points.centres_xyz_px[:, ::-1])
-        more += _POINTS.format(file=f"{name}_points.npy", size=(2 * points.radii_px).tolist())
+        sizes = (2 * points.radii_px).tolist()
+        more += _POINTS.format(file=f"{name}_points.npy", size=sizes[0] if len(set(sizes)) == 1 else sizes)
         if points.axes_xyz is not None:
             steps = points.tips_xyz_px - points.centres_xyz_px
             vectors = np.stack([points.centres_xyz_px, steps], axis=1)[:, :, ::-1]
