@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,9 +32,13 @@ def run_command(folder: Path, command: str) -> None:
     is_faulty = "first/" in command and words[1] == "check"
     assert done.returncode == (1 if is_faulty else 0), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    for option in ("-o", "--output"):
-        if option in words:
-            assert (folder / words[words.index(option) + 1]).stat().st_size > 0
+    assert_written(folder, words)
+
+
+def assert_written(folder: Path, words: list[str]) -> None:
+    """Every file that a command names behind -o is there, and holds something."""
+    for option, name in pairwise(words):
+        assert option not in ("-o", "--output") or (folder / name).stat().st_size > 0
 
 
 def run_python(folder: Path, code: str) -> None:
