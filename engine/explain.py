@@ -140,7 +140,7 @@ def _orientations(project: Project) -> dict[int, int]:
     return {
         int(step.labels["round"]): step.cost.rotations
         for step in project.steps
-        if "round" in step.labels and step.cost.rotations
+        if "round" in step.labels and step.cost and step.cost.rotations
     }
 
 

@@ -86,6 +86,13 @@ class Project:
         kept = tomograms_read(self, read)
         return for_each(steps, chosen_tomograms(self, kept), kept)
 
+    def _repr_html_(self) -> str:
+        from engine import html
+
+        items = [(f"{self.name}:{item}", named.what, named.meaning) for item, named in self.items.items()]
+        text = f"<pre>{html.whole(self.text)}</pre>" if self.text else ""
+        return html.titled(f"{self.name}: {self.kind}", text, html.table(items, ("address", "what", "meaning")))
+
     def place(self, fault: Fault) -> Fault:
         """The fault at its value; at the key when the form has no such key; at its table when the key is not there.
 

@@ -24,6 +24,7 @@ from engine.cli import (
     from_dynamo,
     show,
     sweeping,
+    viewing,
     watching,
 )
 from engine.cli.options import Json, Paths, projects_named
@@ -328,6 +329,7 @@ def query(
         print_answer(answer)
 
 
+app.command("show")(viewing.show_it)
 app.command()(explaining.explain)
 app.command()(from_dynamo.import_dynamo)
 
