@@ -369,6 +369,29 @@ def verify(
 
 
 @app.command()
+def report(
+    paths: Paths,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The .html; default: the project's or folder's name, here."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write one HTML file of a project or a campaign, to read or to send: it needs nothing but a browser."""
+    from engine.report import report
+
+    written = report(paths, output)
+    if json:
+        show.json_text(written)
+        return
+    show.say(f"{show.short(written.path)} written, {show.size(written.n_bytes)}")
+    if written.left_out:
+        show.say(f"  to keep it small: {written.left_out}")
+
+
+@app.command()
 def schema(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path("schemas"),
     json: Json = False,
