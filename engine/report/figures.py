@@ -224,9 +224,9 @@ def directions(table: Table) -> Markup:
             radius = scale * np.sqrt(2) * np.sin(np.radians(angle_deg) / 2)
             parts.append(element("circle", cx=middle[0] + scale * centre, cy=middle[1], r=float(radius), class_="ring"))
             if centre < 0:
-                at = middle[0] + scale * centre
+                beside = middle[0] + scale * centre + 3
                 parts.append(
-                    element("text", f"{angle_deg}°", x=at + 3, y=middle[1] - float(radius) + 11, class_="small halo")
+                    element("text", f"{angle_deg}°", x=beside, y=middle[1] - float(radius) + 11, class_="small halo")
                 )
     for centre, word in ((-_GAP, "axes towards +z"), (_GAP, "towards −z")):
         parts.append(element("text", word, x=middle[0] + scale * centre, y=232, text_anchor="middle"))
