@@ -186,7 +186,12 @@ def _way_back(start: Project, goal: Project, seen: set[str]) -> list[str]:
 
 def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:
     path = project.campaign / text
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        yield Fault(key, f'"{text}" can be the name of no file: {error.strerror}', code="E201")
+        return
+    if not is_there:
         yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text), code="E201")
     elif not path.is_file() and not path.is_dir():
         yield Fault(key, f'"{text}" is a device or a pipe', "name a file", code="E202")

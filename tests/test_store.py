@@ -135,6 +135,21 @@ def test_large_boxes_lie_in_equal_parts_of_a_few_megabytes(tmp_path: Path, side:
     np.testing.assert_array_equal(particles.read(7), box)
 
 
+def test_boxes_past_the_cache_are_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is more than memory will hold is written in whole blocks, by another way of the system's."""
+    boxes = np.random.default_rng(0).normal(size=(7, 96, 96, 96)).astype(np.float32)
+    files = []
+    for share in (0.25, 0.0):
+        monkeypatch.setattr("engine.store.writing.HUGE_SHARE", share)
+        store = Store(tmp_path / f"pr_{share}")
+        path = write(store, {"particles": Stream(np.arange(7), 96, 2.0, iter(boxes))}, name="ite_0001")
+        assert (
+            store.damage("ite_0001") == "its key is not that of the settings and inputs that stand in it"
+        )  # made up here
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
 def test_particles_are_read_box_by_box_from_several_threads(tmp_path: Path) -> None:
     store = Store(tmp_path / "pr_1")
     path = write(store, outputs(with_stream=True))

@@ -18,7 +18,7 @@ from engine.files.doc import read_table_map
 from engine.files.limits import LARGEST_LIST_BYTES
 from engine.files.numbers import finite, shortest, whole, wholes
 from engine.files.particle_list import tomogram_numbers
-from engine.files.raw import ending, is_there, reading, text_of, write_text
+from engine.files.raw import ending, is_there, listed, reading, text_of, write_text
 from engine.steering import steers
 
 STAR_COLUMN = "rlnTomoReconstructedTomogram"
@@ -70,7 +70,9 @@ def read_catalogue(path: str | Path, column: str = STAR_COLUMN) -> Catalogue:
         raise EngineError(f"{path}: names no tomogram")
     for one, other in pairwise(rows):
         if one["number"] == other["number"]:
-            raise EngineError(f"{path}: tomogram {one['number']} is there twice ({one['path']}, {other['path']})")
+            raise EngineError(
+                f"{path}: tomogram {one['number']} is there twice ({listed([one['path'], other['path']])})"
+            )
     return Catalogue(tuple(TomogramFacts(**row) for row in rows))
 
 
@@ -160,15 +162,11 @@ def _star(path: Path, column: str) -> list[Facts]:
     blocks = read_blocks(path)
     tomograms = next((block for block in blocks.values() if "rlnTomoName" in block and "rlnTomoHand" in block), None)
     if tomograms is None:
-        raise EngineError(
-            f"{path}: none of its blocks ({', '.join(blocks)}) lists tomograms; RELION's has _rlnTomoName"
-        )
+        raise EngineError(f"{path}: none of its blocks ({listed(blocks)}) lists tomograms; RELION's has _rlnTomoName")
     if column not in tomograms:
         files = [name for name in tomograms.columns if "Tomogram" in name and "Binning" not in name]
         have = (
-            f"it has {', '.join(files)}"
-            if files
-            else "it names no reconstructed tomogram (see rows typed in the project)"
+            f"it has {listed(files)}" if files else "it names no reconstructed tomogram (see rows typed in the project)"
         )
         raise EngineError(
             f"{path}: the column _{column} is missing; {have}: name the one with the files in data.column"

@@ -23,7 +23,7 @@ from engine.files.comma import read_csv
 from engine.files.imod import read_imod
 from engine.files.numbers import number, shortest, wholes
 from engine.files.omd import read_omd
-from engine.files.raw import ending, reading, text_of
+from engine.files.raw import ending, listed, reading, text_of
 from engine.files.star import read_star
 from engine.files.tbl import read_tbl
 
@@ -118,7 +118,7 @@ def _of_columns(columns: Columns, places: list[str], name: str) -> Marks:
     unit = "_A" if "x_A" in columns else ""
     wanted = [f"{axis}{unit}" for axis in "xyz"]
     if lost := [one for one in wanted if one not in columns]:
-        have = ", ".join(columns) or "none"
+        have = listed(columns) or "none"
         raise EngineError(
             f"{name}: a column {lost[0]!r} is missing; marked points have x, y, z or x_A, y_A, z_A, not {have}"
         )

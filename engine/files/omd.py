@@ -36,7 +36,7 @@ def read_omd(path: Path) -> Marks:
             matlab.refuse_other(raw, path, "a Dynamo model", LARGEST_MODEL_BYTES)
             try:
                 content = loadmat(io.BytesIO(raw), squeeze_me=True, struct_as_record=False)
-            except MatReadError as error:
+            except (MatReadError, NameError) as error:  # SciPy's reader forgets to set a variable of its own
                 raise ValueError(str(error)) from error
         models = [value for name, value in content.items() if not name.startswith("__")]
         for model in models:

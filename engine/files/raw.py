@@ -10,7 +10,7 @@ import struct
 import sys
 import tokenize
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -71,6 +71,11 @@ def reading(path: Path, form: str) -> Iterator[None]:
 def shortened(text: str) -> str:
     """A parser's complaint in one line, without the whole of what it complains about."""
     return clipped(" ".join(text.split()), LONGEST_REASON)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names, as far as a message should hold them."""
+    return clipped(", ".join(names), LONGEST_REASON)
 
 
 def is_there(path: Path) -> bool:

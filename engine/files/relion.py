@@ -165,12 +165,16 @@ def _centres_px(names: Sequence[str], tomogram_sizes_xyz: Sizes | None, path: Pa
 
 def _origins_px(particles: Block, image_A: np.ndarray, pixel_A: np.ndarray) -> np.ndarray:
     """(n, 3) rlnOrigin, in pixels of the table."""
-    origins_A = particles.triples(ORIGINS_A)
+    origins_A, origins_px = particles.triples(ORIGINS_A), particles.triples(ORIGINS_PX)
+    if origins_A is not None and origins_px is not None:
+        raise EngineError(
+            f"{particles.path}: mixes RELION 3.0 (_{ORIGINS_PX[0]}, in px) and 3.1 (_{ORIGINS_A[0]}, in Å); "
+            "remove the columns that do not hold"
+        )
     if origins_A is not None:
         if origins_A.any():
             _refuse_unknown(particles, pixel_A, ORIGINS_A[0])
         return np.asarray(origins_A / np.where(pixel_A > 0, pixel_A, 1.0)[:, None])
-    origins_px = particles.triples(ORIGINS_PX)
     if origins_px is None:
         return np.zeros((len(particles), 3))
     return np.asarray(origins_px * _ratio(image_A, pixel_A))

@@ -13,7 +13,7 @@ from engine.data import COLUMNS, EXTRA_COLUMNS, Table
 from engine.faults import EngineError
 from engine.files.blocks import Block, Column, read_blocks, write_blocks
 from engine.files.particle_list import ParticleList
-from engine.files.raw import is_there
+from engine.files.raw import is_there, listed
 from engine.files.relion import ANGLES, CENTERED, COORDINATES, Sizes, Version, from_relion, to_relion
 
 Dialect = Literal["dynamo"] | Version
@@ -44,7 +44,7 @@ def read_star(
     particles = next((block for block in blocks.values() if any(name in block for name in _RELION_MARKS)), None)
     if particles is None:
         needed = f"_tag, _{COORDINATES[0]} or _{CENTERED[0]}"
-        raise EngineError(f"{path}: none of its blocks ({', '.join(blocks)}) lists particles; it needs {needed}")
+        raise EngineError(f"{path}: none of its blocks ({listed(blocks)}) lists particles; it needs {needed}")
     found = from_relion(particles, blocks.get("optics"), tomogram_sizes_xyz, pixel_size_A)
     return replace(found, files=sought(found.files, path.absolute().parent))
 

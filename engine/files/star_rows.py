@@ -9,7 +9,10 @@ from engine.faults import EngineError
 
 MOST_COLUMNS = 1000
 """RELION's lists have less than a hundred; starfile takes a millisecond for each."""
+LONGEST_LINE = 100_000
+"""For the names and values outside of loops starfile takes a time that grows with the square of their length."""
 
+_COLUMN = re.compile(r"_\S+\s+#\d+")
 _WORD = re.compile(r"\"[^\"]*\"\S*|\S+")
 
 
@@ -23,6 +26,10 @@ def check(text: str, path: Path) -> None:
     in_header = False
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.strip()
+        if len(line) > LONGEST_LINE:
+            raise EngineError(
+                f"{path}:{number}: a line of more than {LONGEST_LINE} characters; check that it is a STAR file"
+            )
         if line.startswith("data_"):
             if line in names:
                 raise EngineError(f"{path}:{number}: the block {line[:60]!r} is there twice; remove or rename one")
@@ -30,6 +37,10 @@ def check(text: str, path: Path) -> None:
             n_columns = None
         elif line.startswith("loop_") and n_columns is None:
             n_columns, in_header = 0, True
+        elif n_columns is None and _COLUMN.fullmatch(line):
+            raise EngineError(
+                f"{path}:{number}: a column of a list without a loop_ before it; write loop_ above the first"
+            )
         elif n_columns is not None and line and line[0] != "#":
             if in_header and line[0] == "_":
                 n_columns += 1

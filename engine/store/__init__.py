@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, SpectraStream, Step, Stream, VolumeStream, key_of
+from engine.step import Outputs, Step, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
 from engine.store.journal import Journal
@@ -35,7 +35,7 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
-from engine.store.writing import engine_version, facts_of, plain, write
+from engine.store.writing import engine_version, facts_of, plain, stream_bytes, write
 
 __all__ = [
     "LockHeld",
@@ -47,9 +47,6 @@ __all__ = [
     "StoredTomogram",
     "free_bytes",
 ]
-
-STREAMS = Stream | SpectraStream | VolumeStream
-"""What is written part by part, and is never whole in memory."""
 
 
 class Store:
@@ -194,7 +191,7 @@ class Store:
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """Streams look first: a disk that is full in an hour is better known now."""
-        needed = sum(value.n_bytes for value in outputs.values() if isinstance(value, STREAMS))
+        needed = stream_bytes(outputs)
         free = free_bytes(path.parent)
         if needed * 1.02 > free:
             raise EngineError(

@@ -6,13 +6,18 @@ import os
 from collections.abc import Callable
 
 from engine.store.disk import disk
+from engine.store.staging import Staging
 
 
 class Sink:
-    """What h5py calls a file object. The first error is kept, what comes after it is thrown away; `check` raises it."""
+    """What h5py calls a file object. The first error is kept, what comes after it is thrown away; `check` raises it.
 
-    def __init__(self, handle: int) -> None:
+    Of a file that is_huge, large pieces go past the system's cache.
+    """
+
+    def __init__(self, handle: int, is_huge: bool = False) -> None:
         self._handle = handle
+        self._staging = Staging(handle) if is_huge else None
         self._at = 0
         self._size = 0
         self._fault: BaseException | None = None
@@ -27,8 +32,18 @@ class Sink:
         """Bytes of the file so far."""
         return self._size
 
+    def finish(self) -> None:
+        """All is written afterwards, or `check` says why not."""
+        if self._staging:
+            self._try(self._staging.drain)
+            self._try(self._staging.close)
+            self._staging = None
+        self.check()
+
     def read_at(self, offset: int, n_bytes: int) -> bytes:
         """So many bytes from there on."""
+        if self._staging:
+            self._try(self._staging.drain)
         return os.pread(self._handle, n_bytes, offset)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -52,13 +67,18 @@ class Sink:
         return len(buffer)
 
     def write(self, content: memoryview) -> int:
-        self._try(lambda: disk().write(self._handle, content, self._at))
+        staging = self._staging
+        self._try(
+            lambda: staging.write(content, self._at) if staging else disk().write(self._handle, content, self._at)
+        )
         self._at += len(content)
         self._size = max(self._size, self._at)
         return len(content)
 
     def truncate(self, size: int | None = None) -> int:
         self._size = self._at if size is None else size
+        if self._staging:
+            self._try(self._staging.drain)
         self._try(lambda: disk().truncate(self._handle, self._size))
         return self._size
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.devices import to_host
+from engine.memory import available_bytes
 from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
 from engine.store import seal
 from engine.store.chunks import writer
@@ -31,17 +32,27 @@ _BOX_CHUNK_BYTES = 4 << 20
 """Of boxes: buffers of more are mapped anew for every chunk, which took three times as long as the writing."""
 
 
+HUGE_SHARE = 0.25
+"""Of the memory that is left: more than that would push out of the system's cache what other steps read."""
+
+
 def write(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: float | Callable[[], float]) -> None:
     """Writes a results file, of which no more than a part is ever in memory, and its seal."""
-    sink = Sink(handle)
+    left = available_bytes()
+    sink = Sink(handle, is_huge=left is not None and stream_bytes(outputs) > HUGE_SHARE * left)
     try:
         with h5py.File(sink, "w", libver=FORMAT) as file:
             fill(file, facts, outputs, seconds, sink.check)
             file.flush()
             extents = seal.extents_of(file)
     finally:
-        sink.check()
+        sink.finish()
     disk().write(handle, seal.seal(sink.read_at, sink.size, extents), sink.size)
+
+
+def stream_bytes(outputs: Outputs) -> int:
+    """What outputs take that are written part by part, and are never whole in memory."""
+    return sum(value.n_bytes for value in outputs.values() if isinstance(value, Stream | SpectraStream | VolumeStream))
 
 
 def facts_of(

@@ -34,6 +34,10 @@ class Counting(Disk):
         self.before()
         return super().open_end(path)
 
+    def open_direct(self, handle: int) -> int:
+        self.before()
+        return super().open_direct(handle)
+
     def write(self, handle: int, content: bytes | memoryview, offset: int) -> None:
         self.before()
         super().write(handle, content, offset)
@@ -137,6 +141,11 @@ class Recording(Disk):
             known = next(one for one in reversed(self.done) if one.name == "create" and one.path == self._path(path))
             self._inodes[handle] = known.inode
         return handle
+
+    def open_direct(self, handle: int) -> int:
+        direct = super().open_direct(handle)
+        self._inodes[direct] = self._inodes[handle]
+        return direct
 
     def _made(self, path: Path, handle: int) -> None:
         self._n_inodes += 1

@@ -26,12 +26,15 @@ if __name__ == "__main__":  # started from the root of the repository, as pytest
 
 from faults import guarded, mutate, seeds
 from faults.guarded import Outcome
-from faults.targets import TARGETS, campaign
+from faults.targets import TARGETS, Target, campaign
 
 SHARES = {"toml": 4, "star": 2, "address": 2, "expression": 2, "results": 2, "mrc": 2, "tbl": 2, "em": 2, "cmm": 2}
 """How much more often than others a format comes in a campaign over all of them."""
 
 _SHRINKING_S = 10.0
+
+
+__all__ = ["Bench", "Target", "bench", "outcome_of", "outcomes", "outcomes_of", "parted", "real_data", "run", "shrunk"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,12 @@ def outcomes(made: Bench, name: str, numbers: Sequence[int]) -> Iterator[Outcome
     return guarded.tried(numbers, lambda number: made.attempt(name, made.case(name, number)))
 
 
+def outcomes_of(made: Bench, name: str, contents: Sequence[bytes]) -> list[Outcome]:
+    return list(guarded.tried(range(len(contents)), lambda place: made.attempt(name, contents[place])))
+
+
 def outcome_of(made: Bench, name: str, content: bytes) -> Outcome:
-    (found,) = guarded.tried([0], lambda _: made.attempt(name, content))
+    (found,) = outcomes_of(made, name, [content])
     return found
 
 
@@ -125,7 +132,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first input of each format")
     parser.add_argument("--format", action="append", choices=sorted(TARGETS), help="only these formats")
     parser.add_argument("--replay", nargs=2, metavar=("FORMAT", "NUMBER"), help="one input, with what comes of it")
-    parser.add_argument("--data", type=Path, default=_real_data(), help="folder of real inputs")
+    parser.add_argument("--data", type=Path, default=real_data(), help="folder of real inputs")
     parser.add_argument(
         "--found", type=Path, default=Path(tempfile.gettempdir()) / "fuzz-found", help="where faults go"
     )
@@ -139,10 +146,15 @@ def main() -> int:
             outcome = replace(outcome_of(made, name, content), number=number)
             print(f"{name} {number}, {len(content)} bytes: {outcome.what} {outcome.signature}\n{outcome.detail}")
             return int(outcome.is_fault)
-        return int(run(made, asked.count, asked.format or list(TARGETS), asked.first, asked.found, print) > 0)
+        return int(run(made, asked.count, asked.format or list(TARGETS), asked.first, asked.found, _say) > 0)
 
 
-def _real_data() -> Path:
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def real_data() -> Path:
+    """Where real inputs are, if they are."""
     return Path(os.environ.get("ENGINE_TEST_DATA", seeds.ROOT.parent / "shared" / "data"))
 
 

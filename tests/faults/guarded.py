@@ -6,6 +6,7 @@ goes on with the next input.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import resource
@@ -115,6 +116,7 @@ def _work(batch: Sequence[int], attempt: Callable[[int], None], writing: int) ->
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
+    faulthandler.disable()
     warnings.simplefilter("error")
     signal.signal(signal.SIGPROF, _too_slow)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

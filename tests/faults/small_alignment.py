@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import h5py
-import numpy as np
+from faults.results import stored
 
 from engine.run import Event, run
 from engine.store import Store
@@ -71,23 +69,9 @@ def journals(store: Store) -> list[Path]:
 
 def assert_same(store: Store, calm: Store) -> None:
     """All that is stored is the same, bit for bit."""
-    assert store.step_names() == calm.step_names()
-    for name in calm.step_names():
-        assert contents(store.path(name)) == contents(calm.path(name)), name
-
-
-def contents(path: Path) -> dict[str, Any]:
-    """The bytes of each dataset, and the key."""
-    found: dict[str, Any] = {}
-
-    def take(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item.dtype, item.shape, np.asarray(item[...]).tobytes()
-
-    with h5py.File(path, "r", locking=False) as file:
-        file.visititems(take)
-        found["key"] = str(file.attrs["key"])
-    return found
+    found, expected = stored(store.folder), stored(calm.folder)
+    assert found.keys() == expected.keys()
+    assert not [name for name, value in expected.items() if found[name] != value]
 
 
 def stopping_at(event_type: type[Event], done: int) -> Callable[[Event], None]:

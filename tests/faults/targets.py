@@ -13,7 +13,6 @@ import numpy as np
 from faults import seeds
 from faults.sealing import resealed
 
-import engine
 from engine.address import parse
 from engine.check import check
 from engine.data import Curve, Particles, Spectra, Volume
@@ -34,6 +33,7 @@ from engine.files import (
 )
 from engine.project import load
 from engine.query import query
+from engine.step import Stream
 from engine.store import Store
 
 PHANTOM = """kind = "phantom"
@@ -55,18 +55,14 @@ class Target:
 
 
 def campaign(folder: Path) -> None:
-    """Neighbours for the projects and addresses: the quickstart and the good files of tests/wrong.
-
-    The phantom has run; the alignments are stored as if they had.
-    """
+    """Neighbours of projects and addresses: the quickstart and good files of tests/wrong, stored as if they had run."""
     folder.mkdir(parents=True, exist_ok=True)
     wrong = seeds.ROOT / "tests" / "wrong"
     for path in [*(seeds.ROOT / "projects" / "quickstart").glob("*.toml"), *wrong.glob("*.csv"), wrong / "pr_0.toml"]:
         shutil.copy(path, folder)
     for name in ("phantom", "truth"):
         (folder / f"{name}.toml").write_text(PHANTOM)
-    engine.run([folder / "phantom.toml"])
-    for name in ("pr_0", "pr_1"):
+    for name in ("phantom", "pr_0", "pr_1"):
         project = load(folder / f"{name}.toml")
         for step in project.steps:
             whats = {
@@ -83,6 +79,8 @@ def _any(what: str) -> Any:
             return Volume(seeds.BOXES[0], 1.35)
         case "table":
             return seeds.TABLE
+        case "particles":
+            return Stream(np.arange(1, 4), 4, 1.35, iter(seeds.BOXES))
         case "curve":
             return Curve({"shell_fpx": np.arange(3.0), "fsc": np.ones(3)})
         case "spectra":
