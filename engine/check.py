@@ -197,7 +197,7 @@ def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[
     try:
         is_there = path.exists()
     except OSError as error:
-        yield Fault(key, f'"{text}" can be the name of no file: {error.strerror}', code="E202")
+        yield Fault(key, f'"{text}" can be the name of no file: {error.strerror}', code="E201")
         return
     if not is_there:
         yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text), code="E201")
