@@ -106,7 +106,7 @@ def test_check_shows_each_fault_with_its_line_and_a_mark_below(folder: Path) -> 
     result = engine("check", "pr_1.toml")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        'pr_1.toml:8:37: rounds no. 1: cone.step_deg: must be a number, got the text "5" (remove the quotes)',
+        'pr_1.toml:8:37: E106 rounds no. 1: cone.step_deg: must be a number, got the text "5" (remove the quotes)',
         '  8 | cone = { range_deg = 10, step_deg = "5" }',
         "    |                                     ^^^",
         "1 fault in 1 of 1 project",
@@ -120,11 +120,13 @@ def test_check_as_json_is_for_machines(folder: Path) -> None:
     (one,) = json.loads(result.stdout)
     assert one["faults"] == [
         {
+            "code": "E101",
             "line": 3,
             "column": 1,
             "key": ["object", "blob"],
             "what": 'unknown key "blob"',
             "advice": 'did you mean "blobs"?',
+            "others": [],
         }
     ]
 
@@ -150,7 +152,7 @@ def test_an_invalid_project_is_not_run(folder: Path) -> None:
     result = engine("run", ".")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "truth.toml:6:9: boxes.count: must be at least 1, got 0" in result.stderr
+    assert "truth.toml:6:9: E112 boxes.count: must be at least 1, got 0" in result.stderr
     assert "nothing was run" in result.stderr
     assert not (folder / "truth").exists()
 

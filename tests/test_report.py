@@ -277,7 +277,8 @@ def test_a_surface_holds_what_is_dense_be_it_bright_or_dark(sign):
     box = maps.packed(density)
     voxels = np.frombuffer(b64decode(box["data"]), np.uint8).reshape((box["side"],) * 3)
     assert (box["side"], box["apix"]) == (64, 2.25)
-    assert np.unravel_index(voxels.argmax(), voxels.shape) == (32, 28, 40)  # two thirds of the moves from the middle
+    densest = np.argwhere(voxels == voxels.max()).mean(axis=0)
+    np.testing.assert_allclose(densest, (32, 28, 40), atol=0.5)  # two thirds of the moves from the middle
     assert maps.density_of(Volume(np.ones((16, 16, 16), np.float32)), 64) is None
 
 

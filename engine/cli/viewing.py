@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli import show
+from engine.cli.options import Json
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def show_it(
         typer.Option("-o", "--output", metavar="FOLDER", help="Where to write; else show_… in the current folder."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and started.")] = False,
+    json: Json = False,
 ) -> None:
     """Write what a viewer needs to show a map or a table, and start it."""
     from engine import viewers
@@ -55,6 +57,11 @@ def show_it(
         name, held, marks, fraction=fraction, sigma=sigma, is_inverted=invert, counted_in_A=counted_in_A
     )
     laid = viewers.lay_out(scene, viewer, folder or _own_folder(name), dry_run)
+    if json:
+        show.json_text({"written": laid.written, "command": laid.command, "is_installed": laid.is_installed})
+        if laid.is_installed and not dry_run:
+            viewers.start(laid)
+        return
     for path in laid.written:
         show.say(f"{show.short(path)} {'would be ' if dry_run else ''}written")
     command = shlex.join(laid.command)
