@@ -361,12 +361,12 @@ def browse(
         command += [f"--user-data-dir={tmp_path / 'profile'}", f"--proxy-server=127.0.0.1:{proxy.port}"]
         command += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
         command += [
-            "--window-size=1280,1500",
+            "--window-size=1280,4000",
             "--hide-scrollbars",
-            "--virtual-time-budget=8000",
+            "--virtual-time-budget=20000",
             "--enable-logging=stderr",
         ]
-        command += [f"--screenshot={picture}"] if picture else ["--dump-dom"]
+        command += ["--dump-dom", f"--screenshot={picture or tmp_path / 'seen.png'}"]  # a picture makes it draw
         address = f"{page.as_uri()}{f'#level={level}' if level else ''}"
         done = subprocess.run([*command, address], capture_output=True, text=True, timeout=240, check=True)
         console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
