@@ -17,7 +17,7 @@ from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
 from engine.outside import Outside, reads_outside, results_outside
 from engine.plan import JOINED, locate, one_of, sources_of
-from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, project_files, read
+from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, parsed, project_files, read
 from engine.step import What
 from engine.store import Store
 
@@ -72,7 +72,15 @@ def check(paths: Iterable[str | Path] | str | Path) -> list[Checked]:
 
 def _checked(path: Path, together: set[Path]) -> Checked:
     """together: the files that are checked with this one, and will run before it where it needs them."""
-    project, faults = read(path)
+    return _sense(path, *read(path), together)
+
+
+def check_unwritten(path: Path, content: bytes) -> Checked:
+    """A project of that content, whose file need not be there yet."""
+    return _sense(path, *parsed(path, content), {path.resolve()})
+
+
+def _sense(path: Path, project: Project | None, faults: list[Fault], together: set[Path]) -> Checked:
     if project is None:
         return Checked(path, None, faults)
     faults = [project.place(fault) for fault in _faults(project)]
@@ -86,7 +94,7 @@ def _faults(project: Project) -> Iterator[Fault]:
     try:
         _ = project.whole_form
     except EngineError as error:
-        yield Fault(LIST, str(error))
+        yield Fault(LIST, str(error), code="E209")
         return
     broken = list(_broken_references(project))
     if broken:
@@ -98,7 +106,7 @@ def _faults(project: Project) -> Iterator[Fault]:
         if not faults:
             _look_at_steps(project)
     except (EngineError, OSError) as error:
-        yield Fault(("each",) if project.form.each else (), str(error))
+        yield Fault(("each",) if project.form.each else (), str(error), code="E209")
 
 
 def _look_at_steps(project: Project) -> None:
@@ -115,45 +123,60 @@ def _broken_references(project: Project) -> Iterator[Fault]:
     for key, what, text in references(project.whole_form):
         try:
             if re.match(r"[A-Za-z]:[\\/]", text):
-                yield Fault(key, f"{text} is a path of Windows' own", "paths are relative to the TOML's folder, with /")
+                yield Fault(
+                    key,
+                    f"{text} is a path of Windows' own",
+                    "paths are relative to the TOML's folder, with /",
+                    code="E203",
+                )
             elif is_address(text):
                 yield from _address_faults(project, key, what, text)
             else:
                 yield from _path_faults(project, key, what, text)
         except EngineError as error:
-            yield Fault(key, str(error))
+            yield Fault(key, str(error), code="E204" if is_address(text) else "E211")
         except OSError as error:  # a name longer than the disk takes
-            yield Fault(key, f"{text[:60]}: {error.strerror}")
+            yield Fault(key, f"{text[:60]}: {error.strerror}", code="E201")
 
 
 def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterator[Fault]:
     address = parse(text)
     if address.project == project.name:
-        yield Fault(key, f"{text} is a result of this very project", "name another project of this folder")
+        yield Fault(key, f"{text} is a result of this very project", "name another project of this folder", code="E207")
         return
     path = project.campaign / f"{address.project}.toml"
     if path.is_file() and (found := read(path)[1]):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        yield Fault(key, f"{path.name} has faults: line {found[0].line}: {found[0].what}{more}", f"engine check {path}")
+        yield Fault(
+            key,
+            f"{path.name} has faults: line {found[0].line}: {found[0].what}{more}",
+            f"engine check {path}",
+            code="E208",
+        )
         return
     other = neighbour(project, address)
     if loop := _way_back(other, project, set()):
         way = " → ".join([project.name, *loop])
-        yield Fault(key, f"the projects read from each other: {way}", "take one address out")
+        yield Fault(key, f"the projects read from each other: {way}", "take one address out", code="E207")
         return
     meant = locate(other, address)
     numbers = {step.labels.get(LABEL) for step, _ in meant}
     if len(meant) > len(numbers):
-        yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}")
+        yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}", code="E205")
     elif len(numbers) > 1 and project.form.each is None and what not in JOINED:
-        yield Fault(key, f"{text} names {len(numbers)} results, one of each tomogram", "give one tomo, as in tomo=3")
+        yield Fault(
+            key,
+            f"{text} names {len(numbers)} results, one of each tomogram",
+            "give one tomo, as in tomo=3",
+            code="E205",
+        )
     needed = _MADE_AS.get(what, (what,))
     if what == "marks":
         needed = ("curve",) if address.item == PROPOSALS else ("table",)
     if other.items[address.item].what not in needed:
         have = [item for item, made in other.items.items() if made.what in needed]
         advice = f"{other.name} has {', '.join(have)}" if have else f"{other.name}, of kind {other.kind}, makes none"
-        yield Fault(key, f"{text} is not {_A[what]}", advice)
+        yield Fault(key, f"{text} is not {_A[what]}", advice, code="E206")
 
 
 def _way_back(start: Project, goal: Project, seen: set[str]) -> list[str]:
@@ -174,14 +197,14 @@ def _path_faults(project: Project, key: Key, what: What, text: str) -> Iterator[
     try:
         is_there = path.exists()
     except OSError as error:
-        yield Fault(key, f'"{text}" can be the name of no file: {error.strerror}')
+        yield Fault(key, f'"{text}" can be the name of no file: {error.strerror}', code="E201")
         return
     if not is_there:
-        yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text))
+        yield Fault(key, f'there is no file "{text}"', _nearest_file(project.campaign, what, text), code="E201")
     elif not path.is_file() and not path.is_dir():
-        yield Fault(key, f'"{text}" is a device or a pipe', "name a file")
+        yield Fault(key, f'"{text}" is a device or a pipe', "name a file", code="E202")
     elif path.is_dir() and what not in ("particles", "weights"):
-        yield Fault(key, f'"{text}" is a folder, not {_A[what]}', _files_in(path))
+        yield Fault(key, f'"{text}" is a folder, not {_A[what]}', _files_in(path), code="E202")
     else:
         FileLook(project).ask(what, text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import deque
@@ -82,6 +83,50 @@ def visible_gpus() -> tuple[int, ...]:
         return ()
     counted = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False)
     return tuple(range(int(counted.stdout))) if counted.returncode == 0 else ()
+
+
+CARDS = """
+import json, cupy
+r = cupy.cuda.runtime
+cards = []
+for number in range(r.getDeviceCount()):
+    with cupy.cuda.Device(number):
+        free, total = r.memGetInfo()
+    cards.append([number, r.getDeviceProperties(number)["name"].decode(), free, total])
+print(json.dumps([r.driverGetVersion(), r.runtimeGetVersion(), cards]))
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU and its memory."""
+
+    number: int
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Cards:
+    """What CuPy finds here. Versions are CUDA's, as in 12040 for 12.4; problem says why there are no cards."""
+
+    driver: int = 0
+    runtime: int = 0
+    cards: tuple[Card, ...] = ()
+    problem: str = ""
+
+
+def cards() -> Cards | None:
+    """The GPUs as another process sees them; None without CuPy."""
+    if find_spec("cupy") is None:
+        return None
+    asked = subprocess.run([sys.executable, "-c", CARDS], capture_output=True, text=True, check=False)
+    try:
+        driver, runtime, found = json.loads(asked.stdout)
+    except ValueError:
+        return Cards(problem=(asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"])[-1])
+    return Cards(driver, runtime, tuple(Card(*one) for one in found))
 
 
 def chosen_gpus(asked: tuple[int, ...] | str) -> tuple[int, ...]:

@@ -1,7 +1,9 @@
-"""Ctrl-C in two steps: the first lets the particles in hand be finished, the second stops at once. SIGTERM counts as Ctrl-C.
+"""Being asked to stop: the particles in hand are finished, and a second Ctrl-C or SIGTERM stops at once.
 
-An exception raised wherever the program happens to be can get lost in a callback of some library; so the first Ctrl-C is only
-written down, and asked for at the places where stopping is safe.
+A terminal sends SIGINT, a batch system SIGTERM, or SIGUSR1 some time before the limit (`--signal`), `engine stop` SIGUSR1. An
+exception raised wherever the program happens to be can get lost in a callback of some library; so the first is only written
+down, and asked for at the places where stopping is safe. Batch systems may send SIGUSR1 to all they started, and twice: it
+never stops at once.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)  # a terminal sends the first, a batch system the second
+SOFT = signal.SIGUSR1
+SIGNALS = (signal.SIGINT, signal.SIGTERM, SOFT)
 
 
 class Interrupt:
-    """Whether the user has asked to stop."""
+    """Whether somebody has asked to stop."""
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self._is_asked = False
@@ -24,8 +27,13 @@ class Interrupt:
 
     def ask(self, number: int, frame: FrameType | None) -> None:
         """The signal's handler."""
-        if self._is_asked:
+        if not self._is_asked:
+            self.request()
+        elif number != SOFT:
             raise KeyboardInterrupt
+
+    def request(self) -> None:
+        """As the first signal does."""
         self._is_asked = True
         self._tell()
 

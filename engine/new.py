@@ -34,6 +34,23 @@ _TITLES = {
     "registration": "An average laid onto a membrane",
     "transform": "Particles recentred on a marked point",
 }
+_WORKSHOP = {
+    "alignment": "pr_0 and pr_1 on one tomogram's crop points, pr_2 on the unit cells, pr_EO of the half-sets",
+    "average": "the template of a first alignment, and the final map of all particles",
+    "catalogue": "the catalogue of tomograms, and its binned versions",
+    "collection": "the averages of all tomograms as the particles of pr_a",
+    "comparison": "none of the workshop's: it needs the truth, as a phantom has it",
+    "extraction": "crop 1 around the crop points, crop 2 and crop 3 around the unit cells",
+    "mask": "a membrane and a cylinder for the refined half-sets, a cylinder for the FSC",
+    "phantom": "none of the workshop's: data with a known answer, to try a project on",
+    "picking": "dipole sets on the vesicles, and crop points on their surface",
+    "postprocess": "resolution and sharpening of the two half-maps",
+    "registration": "each tomogram's average laid onto a membrane by a shift along z",
+    "selection": "clean 1 by a mixture of two Gaussians, clean 2 by the mean less one deviation, duplicates",
+    "specimen": "none of the workshop's: whole tomograms with a known answer",
+    "transform": "recentring on a marked unit cell, and subboxing of all unit cells",
+}
+"""The step of the workshop that a project of the kind stands for."""
 _EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
     "alignment": {
         ("data", "particles"): "crop_1:particles",
@@ -227,7 +244,11 @@ def template(kind: str, depth: int = 2) -> str:
         near = nearest(kind, KINDS)
         advice = f" ({near})" if near else ""
         raise EngineError(f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}{advice}')
-    lines = [f"#:schema {'../' * depth}schemas/{kind}.schema.json", f'kind = "{kind}"']
+    lines = [
+        f"#:schema {'../' * depth}schemas/{kind}.schema.json",
+        f"# In the workshop: {_WORKSHOP[kind]}",
+        f'kind = "{kind}"',
+    ]
     form, examples = KINDS[kind].Project, _EXAMPLES[kind]
     for key, field in _plain_first(form, examples):
         if key == "title":

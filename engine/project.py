@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from engine.address import NAME_WORDS, Address, is_address, is_name, parse
 from engine.each import Kept, for_each, is_fixed, makers_of, numbers_in
-from engine.faults import EngineError, Fault
+from engine.faults import EngineError, Fault, Place
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
 from engine.step import Named, Step
@@ -86,6 +86,13 @@ class Project:
         kept = tomograms_read(self, read)
         return for_each(steps, chosen_tomograms(self, kept), kept)
 
+    def _repr_html_(self) -> str:
+        from engine import html
+
+        items = [(f"{self.name}:{item}", named.what, named.meaning) for item, named in self.items.items()]
+        text = f"<pre>{html.whole(self.text)}</pre>" if self.text else ""
+        return html.titled(f"{self.name}: {self.kind}", text, html.table(items, ("address", "what", "meaning")))
+
     def place(self, fault: Fault) -> Fault:
         """The fault at its value; at the key when the form has no such key; at its table when the key is not there.
 
@@ -98,11 +105,15 @@ class Project:
 
 def read(path: str | Path) -> tuple[Project | None, list[Fault]]:
     """The project and no faults, or None and everything wrong with the file's form, in the order of its lines."""
-    path = Path(path)
+    return parsed(Path(path), _bytes(Path(path)))
+
+
+def parsed(path: Path, content: bytes) -> tuple[Project | None, list[Fault]]:
+    """The same of a file with that content, which need not be there yet."""
     try:
-        values, text, spans = parse_toml(_bytes(path))
+        values, text, spans = parse_toml(content)
     except Slip as slip:
-        return None, [slip.fault.placed(path, slip.fault.line, slip.fault.column)]
+        return None, [replace(slip.fault, path=path)]
     fault = _fault_of_name(path) or _fault_of_kind(values)
     if fault:
         return None, [_placed(fault, path, spans, None, values)]
@@ -265,7 +276,7 @@ def _like(path: Path) -> str:
 
 def _fault_of_name(path: Path) -> Fault | None:
     if path.suffix != ".toml":
-        return Fault((), f"a project's file ends with .toml, not {path.suffix or 'without an ending'}")
+        return Fault((), f"a project's file ends with .toml, not {path.suffix or 'without an ending'}", code="E117")
     return fault_of_stem(path.stem)
 
 
@@ -273,7 +284,7 @@ def fault_of_stem(name: str) -> Fault | None:
     """What is wrong with a project's name."""
     if is_name(name):
         return None
-    return Fault((), f'"{name}" cannot stand in an address', f"rename it: {NAME_WORDS}")
+    return Fault((), f'"{name}" cannot stand in an address', f"rename it: {NAME_WORDS}", code="E117")
 
 
 def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:
@@ -281,12 +292,17 @@ def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:
     if kind is None:
         other = next((name for name in values if name.lower() in ("kind", "kinds", "type", "project")), None)
         if other and isinstance(values[other], str):
-            return Fault((other,), f'unknown key "{other}"', f'write kind = "{values[other]}"')
-        return Fault(("kind",), "is missing", f'write kind = "…" as the first line: {choices_text(KINDS)}')
+            return Fault((other,), f'unknown key "{other}"', f'write kind = "{values[other]}"', code="E104")
+        return Fault(("kind",), "is missing", f'write kind = "…" as the first line: {choices_text(KINDS)}', code="E104")
     if not isinstance(kind, str):
-        return Fault(("kind",), f"must be one of {choices_text(KINDS)}")
+        return Fault(("kind",), f"must be one of {choices_text(KINDS)}", code="E104")
     if kind not in KINDS:
-        return Fault(("kind",), f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}', nearest(kind, KINDS))
+        return Fault(
+            ("kind",),
+            f'there is no kind "{kind}"; the kinds are {choices_text(KINDS)}',
+            nearest(kind, KINDS),
+            code="E104",
+        )
     return None
 
 
@@ -294,4 +310,7 @@ def _placed(fault: Fault, path: Path, spans: Spans, form: type[ProjectForm] | No
     table = form_at(form, fault.key[:-1], values) if form and fault.key else None
     is_unknown = table is not None and isinstance(fault.key[-1], str) and fault.key[-1] not in table.model_fields
     span = spans.place(fault.key, of_key=is_unknown or (form is None and fault.key != ("kind",)))
-    return fault.placed(path, span.line, span.column)
+    others = {key: spans.values[key] for key in fault.also if key in spans.values}
+    return fault.placed(
+        path, span.line, span.column, tuple(Place(key, one.line, one.column) for key, one in others.items())
+    )

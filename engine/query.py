@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import html
 from engine.address import LAST, Address, is_address, parse, refuse_long
 from engine.data import Curve, Particles, Table, Volume
 from engine.data.expression import rows
@@ -25,6 +26,7 @@ from engine.store import Store
 LOG = "log"
 PARTICLES = "particles"
 CATALOGUE = "catalogue"
+MOST_IN_NOTEBOOK = 4
 COLUMN_ITEMS = {"cc": "table"}
 """Items that are a column of another item."""
 
@@ -48,6 +50,14 @@ class Found:
     @cached_property
     def value(self) -> Any:
         return self.read()
+
+    @property
+    def pixel_size_A(self) -> float:
+        """That of the stored step; 0 when it is not known, or the value was not stored by a step."""
+        if not self.step:
+            return 0.0
+        facts = Store(self.path_of_file.parents[self.step.count("/")]).facts(self.step)
+        return facts.pixel_size_A if facts else 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,22 @@ class Answer:
     def values(self) -> dict[int | str | None, Any]:
         """Iteration to value; None for what has no iterations, `tomo=3:ite=2:ref=1` where several of them are meant."""
         return {self.key(one): one.value for one in self.found}
+
+    def _repr_html_(self) -> str:
+        if self.address is None:
+            rows = [
+                (f"{self.project}:{one.item}", one.what, " x ".join(map(str, one.shape)), one.meaning)
+                for one in self.listing
+            ]
+            return html.titled(self.project, html.table(rows, ("address", "what", "shape", "meaning")))
+        if not self.found:
+            return html.titled(str(self.address), html.table([[event] for event in self.events[-html.MOST_ROWS :]]))
+        shown = self.found[:MOST_IN_NOTEBOOK]
+        parts = [html.titled(str(self.key(one)) if len(self.found) > 1 else "", html.of(one.value)) for one in shown]
+        rest = (
+            f"<p>… {len(self.found) - len(shown)} more: values has them all</p>" if len(self.found) > len(shown) else ""
+        )
+        return html.titled(str(self.address), *parts, rest)
 
     def key(self, one: Found) -> int | str | None:
         """What tells one of the values from the others."""

@@ -27,6 +27,8 @@ from engine.store import Store
 Part = TypeVar("Part")
 
 CHUNK_EVENT_S = 2.0
+STOP_LOOK_S = 2.0
+"""How often a run looks for a request to stop that is a file."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class ProjectDone:
 
 @dataclass(frozen=True)
 class StopAsked:
-    """Ctrl-C came: the run ends when the particles in hand are done."""
+    """Ctrl-C, a signal or `engine stop` came: the run ends when the particles in hand are done."""
 
 
 @dataclass(frozen=True)
@@ -234,11 +236,22 @@ class _Run:
         self.chunk = compute.chunk
         self._last_chunk_s = 0.0
         self._is_waiting = False
+        self._looked_s = time.monotonic()
 
     def whole(self) -> Outcome:
         """Under the lock: sweep, plan, and do what is missing."""
         with self.store.lock(self._wait):
             return self._steps()
+
+    def _check(self) -> None:
+        """A KeyboardInterrupt when a stop was asked for, by a signal or by a file."""
+        self.interrupt.check()
+        now = time.monotonic()
+        if now - self._looked_s >= STOP_LOOK_S:
+            self._looked_s = now
+            if self.store.is_asked_to_stop():
+                self.interrupt.request()
+                self.interrupt.check()
 
     def _wait(self, text: str) -> None:
         """Tells once what the lock waits for. Ctrl-C ends the waiting."""
@@ -286,7 +299,7 @@ class _Run:
 
         made_on = "GPU" if self.gpus else "CPU"
         with closing(self.store.journal(step.name, one.key, made_on, note)) as journal:
-            work = Work(self.workers, self.gpus, self.chunk, progress, self.interrupt.check, note, journal, resumed)
+            work = Work(self.workers, self.gpus, self.chunk, progress, self._check, note, journal, resumed)
             try:
                 refuse_without_room(self.project, step, self.workers)
                 inputs = {name: opened(self.project, source) for name, source in step.inputs.items()}
@@ -301,11 +314,11 @@ class _Run:
 
     def _stoppable(self, outputs: Outputs) -> Outputs:
         """The outputs, whose streams stop between particles when that is asked for."""
-        self.interrupt.check()
+        self._check()
 
         def watched_parts(parts: Iterator[Part]) -> Iterator[Part]:
             for part in parts:
-                self.interrupt.check()
+                self._check()
                 yield part
 
         def stoppable(value: Item) -> Item:

@@ -84,6 +84,8 @@ def _plain(schema: Any) -> Any:
             plain = {**branches[0], **plain}
         elif branches:
             plain[union] = branches
+    if "const" in plain:
+        plain.setdefault("description", f'Says which table this is: "{plain["const"]}"')
     return plain
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.data import Curve
 from engine.faults import EngineError
+from engine.pace import Progress, label, progress
 from engine.plan import PlannedStep, plan
 from engine.project import Project
 from engine.step import Step
@@ -28,20 +29,6 @@ class Holder:
     since: str
     is_alive: bool
     silent_s: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The step that is being done. eta_s is for this step, run_eta_s for all that is missing; None: not known yet."""
-
-    step: str
-    ite: int | None
-    round: int | None
-    done: int
-    total: int
-    per_second: float
-    eta_s: float | None
-    run_eta_s: float | None
 
 
 @dataclass(frozen=True)
@@ -109,14 +96,9 @@ def _holder(found: Mapping[str, Any] | None) -> Holder | None:
     return Holder(str(found["host"]), pid, str(found["started"]), bool(found["alive"]), found["silent_s"])
 
 
-def _label(step: Step, name: str) -> int | None:
-    value = step.labels.get(name)
-    return value if isinstance(value, int) else None
-
-
 def _newest_label(stored: list[Step], name: str) -> int | None:
     """The label of the last step that has it: a step that joins half-sets has no round."""
-    return next((value for step in reversed(stored) if (value := _label(step, name)) is not None), None)
+    return next((value for step in reversed(stored) if (value := label(step, name)) is not None), None)
 
 
 def _number(value: Any) -> float | None:
@@ -152,22 +134,12 @@ def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[
     done, total = (chunks[-1]["done"], chunks[-1]["total"]) if chunks else (0, 0)
     passed_s = _seconds_between(start, chunks[-1]) if chunks else 0.0
     before = sum(int(event["done"]) for event in later if event.get("event") == "Resumed")
-    per_second = max(0, done - before) / passed_s if passed_s > 0 else 0.0
-    eta_s = (total - done) / per_second if per_second > 0 else None
     waiting = [other for other in project.steps if other.name not in stored_names and other.name != step.name]
-    # The other steps take as long as their rotations say; a step that tries none says nothing of them.
-    is_told = _weight(step) > 0 or not waiting
-    share = sum(_weight(other) for other in waiting) / max(_weight(step), 1.0)
-    run_eta_s = eta_s + share * total / per_second if eta_s is not None and is_told else None
-    return Progress(step.name, _label(step, "ite"), _label(step, "round"), done, total, per_second, eta_s, run_eta_s)
+    return progress(step, waiting, done, total, before, passed_s)
 
 
 def _is_count(event: Mapping[str, Any]) -> bool:
     return all(type(event.get(name)) is int for name in ("done", "total"))
-
-
-def _weight(step: Step) -> float:
-    return float(step.cost.rotations) if step.cost else 1.0
 
 
 def _seconds_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:

@@ -11,13 +11,10 @@ from engine.faults import Key
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_STRING = re.compile(
-    r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'
-    r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"'
-    r"|'[^'\n]*'",
-    re.DOTALL,
-)
+IN_THREE = r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}' + r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
+"""A text in three quotes; in the pattern a point is any letter."""
+IN_ONE = r'"(?:[^"\\\n]|\\.)*"' + r"|'[^'\n]*'"
+_STRING = re.compile(f"{IN_THREE}|{IN_ONE}", re.DOTALL)
 _PLAIN_VALUE = re.compile(r"[^\s,\]}#]+(?: \d{2}:[^\s,\]}#]+)?")
 _ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([btnfr"\\]))')
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
@@ -54,7 +51,7 @@ class Spans:
 
     def width_at(self, line: int, column: int) -> int:
         """The width of what starts there, 1 when nothing known does."""
-        known = [*self.keys.values(), *self.values.values()]
+        known = [*self.keys.values(), *self.values.values(), *(second for _, _, second in self.again)]
         return max((span.width for span in known if (span.line, span.column) == (line, column)), default=1)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from engine.faults import Fault, Key
-from engine.toml_spans import Spans, scan
+from engine.faults import Fault, Key, Place
+from engine.toml_hints import hints
+from engine.toml_spans import IN_ONE, IN_THREE, Spans, scan
 
 LARGEST_BYTES = 1_000_000
 _LONGEST_KEY_PARTS = 100
@@ -17,7 +17,6 @@ _DEEPEST = 30
 _LARGEST_WHOLE = 2**63 - 1
 _LONGEST_LINE_WITH_HINT = 1000
 _POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _PART = r"(?:[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')"
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*\.[ \t]*){{{_LONGEST_KEY_PARTS}}}{_PART}")
 
@@ -25,9 +24,11 @@ _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*\.[ \t]*){{{_LONGEST
 class Slip(Exception):
     """The text is no TOML: the fault says why."""
 
-    def __init__(self, line: int, column: int, what: str, advice: str = "") -> None:
+    def __init__(
+        self, line: int, column: int, what: str, advice: str = "", code: str = "E001", others: tuple[Place, ...] = ()
+    ) -> None:
         super().__init__(what)
-        self.fault = Fault((), what, advice, line=line, column=column)
+        self.fault = Fault((), what, advice, line=line, column=column, code=code, others=others)
 
 
 @lru_cache(maxsize=256)
@@ -52,21 +53,23 @@ def parse(raw: bytes) -> tuple[dict[str, Any], str, Spans]:
 
 def _decoded(raw: bytes) -> str:
     if len(raw) > LARGEST_BYTES:
-        raise Slip(1, 1, f"is no project: more than {LARGEST_BYTES / 1e6:g} MB of text", "a project file has a few KB")
+        raise Slip(
+            1, 1, f"is no project: more than {LARGEST_BYTES / 1e6:g} MB of text", "a project file has a few KB", "E003"
+        )
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         advice = "save it as UTF-8 text in your editor"
-        raise Slip(line, column, f"is not UTF-8 text: byte {raw[error.start]:#04x}", advice) from None
+        raise Slip(line, column, f"is not UTF-8 text: byte {raw[error.start]:#04x}", advice, "E002") from None
 
 
 def _refuse_long_keys(text: str) -> None:
     """Dotted keys of thousands of parts take the parser minutes."""
     if found := _LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1
-        raise Slip(line, 1, f"a key of more than {_LONGEST_KEY_PARTS} parts")
+        raise Slip(line, 1, f"a key of more than {_LONGEST_KEY_PARTS} parts", "", "E003")
 
 
 def _refuse_monsters(value: Any, spans: Spans, key: Key = ()) -> None:
@@ -78,13 +81,13 @@ def _refuse_monsters(value: Any, spans: Spans, key: Key = ()) -> None:
             _refuse_monsters(part, spans, (*key, name))
     elif isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
         span = spans.place(key)
-        raise Slip(span.line, span.column, "a whole number of more than 64 bits", "write a smaller one")
+        raise Slip(span.line, span.column, "a whole number of more than 64 bits", "write a smaller one", "E003")
 
 
 def _too_deep(spans: Spans, key: Key) -> Slip:
     span = spans.place(key)
     return Slip(
-        span.line, span.column, "lists or tables are nested too deep", "no project needs more than a few levels"
+        span.line, span.column, "lists or tables are nested too deep", "no project needs more than a few levels", "E003"
     )
 
 
@@ -100,6 +103,8 @@ def _slip(text: str, message: str) -> Slip:
     plain = _POSITION.sub("", message)
     if "overwrite" in plain or "twice" in plain or "Duplicate" in plain or "mutate" in plain:
         return _written_twice(text, line, column, plain)
+    if plain in _OPEN_TO_THE_END and (opened := _opening_quote(text)):
+        return opened
     if "Illegal character '\\n'" in plain and column > len(lines[line - 1]) + 1:
         column = len(lines[line - 1]) + 1
     for number in dict.fromkeys((line, max(1, line - 1))):
@@ -107,25 +112,42 @@ def _slip(text: str, message: str) -> Slip:
         if len(content) > _LONGEST_LINE_WITH_HINT:
             break
         at = column if number == line else len(content)
-        for hint in (*_HINTS, *_HINTS_AFTER.get(plain, ())):
-            for place, what, advice in hint(content, at):
-                return Slip(number, place, what, advice)
+        for code, place, what, advice in hints(content, at, plain):
+            return Slip(number, place, what, advice, code)
         if content.strip() and number == line:
             break
-    return Slip(line, column, _PLAIN_WORDS.get(plain, plain[:1].lower() + plain[1:]))
+    what, code = _PLAIN_WORDS.get(plain, (plain[:1].lower() + plain[1:], "E001"))
+    return Slip(line, column, what, code=code)
+
+
+_OPEN_TO_THE_END = ("Illegal character '\\n'", 'Expected "\'"', "Expected \"'''\"", "Unterminated string")
+_QUOTED_OR_NOT = re.compile(rf"#[^\n]*|{IN_THREE}|(?P<open>\"\"\"|''')|{IN_ONE}|(?P<one>[\"'])", re.DOTALL)
+
+
+def _opening_quote(text: str) -> Slip | None:
+    """The first quote that no second one of its line, or of the whole text for three quotes, answers."""
+    for found in _QUOTED_OR_NOT.finditer(text):
+        if mark := found["open"] or found["one"]:
+            line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+            where = "at the end of the text" if found["open"] else "in the same line"
+            return Slip(line, column, "a text is not closed", f"write the second {mark} {where}", "E008")
+    return None
 
 
 _PLAIN_WORDS = {
-    "Invalid value": 'no value that TOML knows: a number, "text", true, false, [list] or { table }',
-    "Expected '=' after a key in a key/value pair": 'expected "=" after the key',
-    "Expected newline or end of document after a statement": "something follows the value; one key and value to a line",
-    "Invalid statement": "this line is neither key = value nor a [table]",
-    "Unclosed array": 'a list is not closed: "]" or a comma is missing',
-    "Invalid initial character for a key part": "this cannot start a key; a { table } must stay on one line",
-    "Unclosed inline table": 'a { table } is not closed: "}" or a comma is missing; it must stay on one line',
-    "Unterminated string": "a text is not closed",
-    "Expected ']' at the end of a table declaration": 'the "]" of the table is missing',
-    "Expected ']]' at the end of an array declaration": 'the "]]" is missing',
+    "Invalid value": ('no value that TOML knows: a number, "text", true, false, [list] or { table }', "E001"),
+    "Expected '=' after a key in a key/value pair": ('expected "=" after the key', "E018"),
+    "Expected newline or end of document after a statement": (
+        "something follows the value; one key and value to a line",
+        "E021",
+    ),
+    "Invalid statement": ("this line is neither key = value nor a [table]", "E001"),
+    "Unclosed array": ('a list is not closed: "]" or a comma is missing', "E019"),
+    "Invalid initial character for a key part": ("this cannot start a key; a { table } must stay on one line", "E019"),
+    "Unclosed inline table": ('a { table } is not closed: "}" or a comma is missing; it must stay on one line', "E019"),
+    "Unterminated string": ("a text is not closed", "E008"),
+    "Expected ']' at the end of a table declaration": ('the "]" of the table is missing', "E019"),
+    "Expected ']]' at the end of an array declaration": ('the "]]" is missing', "E019"),
 }
 
 
@@ -140,118 +162,14 @@ def _written_twice(text: str, line: int, column: int, plain: str) -> Slip:
         path, first, second = again[0]
         name = ".".join(str(part) for part in path)
         written = text.split("\n")[second.line - 1].strip()
-        what, advice = f'the key "{path[-1]}" is here twice', f"the first is in line {first.line}"
+        what, advice, code = f'the key "{path[-1]}" is here twice', f"the first is in line {first.line}", "E004"
         if written.startswith("["):
+            code = "E005"
             what = f"the table [{name}] is here twice"
             advice += f"; join them, or write [[{name}]] each time if it is one of several"
-        return Slip(second.line, second.column, what, advice)
+        return Slip(second.line, second.column, what, advice, code, (Place(path, first.line, first.column),))
     if header := re.match(r"\[\[?\s*([^\]]+?)\s*\]", content):
         name = header.group(1)
         advice = f"write [[{name}]] each time if there are several, [{name}] once if not"
-        return Slip(line, 1, f"[{name}] is used in two ways", advice)
-    return Slip(line, column, f"a key is used in two ways: {plain}")
-
-
-Hint = Iterator[tuple[int, str, str]]
-
-
-def _colon_for_equals(content: str, column: int) -> Hint:
-    if found := re.match(r"\s*([\w.-]+)\s*(:)\s*(.*)", content):
-        what = 'a key and its value are joined by "=", not ":"'
-        yield found.start(2) + 1, what, f"write {found[1]} = {found[3].strip() or '…'}"
-
-
-def _curly_quotes(content: str, column: int) -> Hint:
-    if found := re.search(r"=.*?([“”„‘’])", content):
-        yield found.start(1) + 1, f"{found[1]} is not a quote that TOML knows", 'write straight quotes: "text"'
-
-
-def _open_quote(content: str, column: int) -> Hint:
-    rest = re.sub(r'"""|\'\'\'', "", content)
-    rest = re.sub(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'', lambda whole: "_" * len(whole[0]), rest)
-    rest = rest.split("#")[0] if '"' not in rest.split("#")[0] else rest
-    if len(rest) == len(content) and (found := re.search(r"=\s*(?:[\[{].*?)?([\"'])([^\"']*)$", rest)):
-        yield found.start(1) + 1, "a text is not closed", f"write the second {found[1]} in the same line"
-
-
-def _backslash(content: str, column: int) -> Hint:
-    if found := re.search(r'"([^"\\]*\\[^"]*)"', content):
-        advice = f"in double quotes \\ means something else; write '{found[1]}' in single quotes, or / for \\"
-        yield found.start() + 1, r"a \ inside double quotes", advice
-
-
-def _spaces_for_commas(content: str, column: int) -> Hint:
-    if found := re.search(rf"\[\s*({_NUMBER}(?:\s+{_NUMBER})+)\s*\]", content):
-        what = "the numbers of a list are separated by commas"
-        yield found.start() + 1, what, f"write [{', '.join(found[1].split())}]"
-
-
-def _capital_truth(content: str, column: int) -> Hint:
-    words = "|".join(_OTHER_TRUTHS)
-    if found := re.search(rf"[=\[,]\s*({words})\s*([,}}\]#]|$)", content, re.IGNORECASE):
-        right = _OTHER_TRUTHS[found[1].lower()]
-        if found[1] != right:
-            advice = f"write {right}" if right else "leave the key out, or put # before it"
-            yield found.start(1) + 1, f"{found[1]} is none of TOML's values", advice
-
-
-_OTHER_TRUTHS = {
-    **dict.fromkeys(("true", "yes", "on"), "true"),
-    **dict.fromkeys(("false", "no", "off"), "false"),
-    **dict.fromkeys(("none", "null"), ""),
-}
-
-
-def _decimal_comma(content: str, column: int) -> Hint:
-    if found := re.search(r"=\s*([-+]?\d+),(\d+)\s*(#|}|$)", content):
-        yield found.start(1) + 1, "a decimal comma", f"write {found[1]}.{found[2]}"
-
-
-def _unit(content: str, column: int) -> Hint:
-    if found := re.search(rf"=\s*({_NUMBER})\s*([A-Za-zÅµ°%]+)\s*([,}}#]|$)", content):
-        yield found.start(2) + 1, f"{found[2]} behind a number", f"write {found[1]}; the unit is in the key's name"
-
-
-def _bare_list(content: str, column: int) -> Hint:
-    if found := re.search(rf"=\s*({_NUMBER}(?:\s*,\s*{_NUMBER})+)\s*(#|$)", content):
-        yield found.start(1) + 1, "a list needs brackets", f"write [{found[1]}]"
-
-
-def _bare_point(content: str, column: int) -> Hint:
-    if found := re.search(r"(?<![\w.])([-+]?)(\.\d+|\d+\.)(?![\w.])", content.split("#")[0]):
-        digits = f"0{found[2]}" if found[2].startswith(".") else f"{found[2]}0"
-        yield found.start() + 1, "a number needs digits on both sides of its point", f"write {found[1]}{digits}"
-
-
-def _unquoted_text(content: str, column: int) -> Hint:
-    if found := re.match(r"[A-Za-z./~*\\_][^\s,\]}#\"']*", content[column - 1 :]):
-        yield column, f"a text needs quotes: {found[0]}", f'write "{found[0].replace(chr(92), "/")}"'
-
-
-def _no_equals(content: str, column: int) -> Hint:
-    if found := re.match(r"\s*([\w-]+)\s+([^=\s#].*)", content):
-        yield found.start(2) + 1, 'expected "=" after the key', f"write {found[1]} = {found[2]}"
-
-
-def _no_value(content: str, column: int) -> Hint:
-    if found := re.match(r"\s*[\w.-]+\s*=\s*(#|$)", content):
-        yield found.start(1) + 1, "the value is missing", "write it after the =, or put # before the key"
-
-
-_HINTS: tuple[Callable[[str, int], Hint], ...] = (
-    _colon_for_equals,
-    _curly_quotes,
-    _open_quote,
-    _backslash,
-    _spaces_for_commas,
-    _capital_truth,
-    _decimal_comma,
-    _bare_point,
-    _bare_list,
-    _unit,
-    _no_value,
-)
-_HINTS_AFTER: dict[str, tuple[Callable[[str, int], Hint], ...]] = {
-    "Invalid value": (_unquoted_text,),
-    "Expected '=' after a key in a key/value pair": (_no_equals,),
-}
+        return Slip(line, 1, f"[{name}] is used in two ways", advice, "E005")
+    return Slip(line, column, f"a key is used in two ways: {plain}", "", "E005")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -30,7 +31,7 @@ def faults_of(form: Form, values: Mapping[str, Any], error: ValidationError) -> 
     for detail in error.errors(include_url=False):
         key = toml_key(detail["loc"], values, is_missing=detail["type"] == "missing")
         if detail["type"] == "extra_forbidden":
-            unknown.append(Fault(key, f'unknown key "{key[-1]}"', _right_key(form, key, values)))
+            unknown.append(Fault(key, f'unknown key "{key[-1]}"', _right_key(form, key, values), code="E101"))
         elif not _is_echo(detail):
             fault = _fault(form, key, values, detail)
             found.setdefault(fault.key, fault)
@@ -113,19 +114,27 @@ def _fault(form: Form, key: Key, values: Any, detail: Mapping[str, Any]) -> Faul
         return _missing(key, field)
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
-        return Fault(key, f"must be {words} {context[name]:.10g}, got {said(value)}")
+        return Fault(key, f"must be {words} {context[name]:.10g}, got {said(value)}", code="E112")
     if kind == "value_error":
         what, _, advice = str(context["error"]).partition(" (")
-        return Fault(key, what, advice.removesuffix(")"))
+        return _conflict(Fault(key, what, advice.removesuffix(")"), code="E116"), values)
     if kind == "literal_error":
         return _wrong_choice(key, value, literals(field), others=_takes_list(field))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _wrong_tag(key, values, context["discriminator"].strip("'"), form)
     if kind == "finite_number":
-        return Fault(key, f"must be a finite number, got {said(value)}")
+        return Fault(key, f"must be a finite number, got {said(value)}", code="E112")
     if kind == "string_too_short":
-        return Fault(key, "is an empty text", "name a file or an address, or leave the key out")
+        return Fault(key, "is an empty text", "name a file or an address, or leave the key out", code="E114")
     return _wrong_type(key, kind, value, field)
+
+
+def _conflict(fault: Fault, values: Any) -> Fault:
+    """What the form says of a table, at the last of the keys that it names and that are there, and the others beside it."""
+    table = _value_at(values, fault.key)
+    named = set(re.findall(r"\w+", f"{fault.what} {fault.advice}"))
+    keys = [(*fault.key, name) for name in table if name in named] if isinstance(table, dict) else []
+    return replace(fault, key=keys[-1], also=tuple(keys[:-1])) if len(keys) > 1 else fault
 
 
 def _missing(key: Key, field: FieldInfo | None) -> Fault:
@@ -133,17 +142,21 @@ def _missing(key: Key, field: FieldInfo | None) -> Fault:
     inner = _forms_in(field.annotation) if field else []
     if inner and len(key) == 1:
         brackets = f"[[{key[0]}]]" if _is_array_of_tables(field) else f"[{key[0]}]"
-        return Fault(key, f"{brackets} is missing", f"write it, with {choices_text(_needed(inner[0]))} below")
-    return Fault(key, "is missing", described)
+        return Fault(
+            key, f"{brackets} is missing", f"write it, with {choices_text(_needed(inner[0]))} below", code="E103"
+        )
+    return Fault(key, "is missing", described, code="E102")
 
 
 def _wrong_length(form: Form, key: Key, values: Any) -> Fault:
     field, value = field_at(form, key, values), _value_at(values, key)
     if field and _forms_in(field.annotation):
-        return Fault(key, f"needs at least one [[{'.'.join(map(str, key))}]]")
+        return Fault(key, f"needs at least one [[{'.'.join(map(str, key))}]]", code="E103")
     n_right = _length(field.annotation if field else None)
     names = "x, y, z" if "_xyz_" in str(key[-1]) else "lowest, highest" if n_right == 2 else ""
-    return Fault(key, f"must have {n_right} numbers, got {len(value)}", f"write [{names}]" if names else "")
+    return Fault(
+        key, f"must have {n_right} numbers, got {len(value)}", f"write [{names}]" if names else "", code="E113"
+    )
 
 
 def _wrong_choice(key: Key, value: Any, choices: list[str], others: bool = False) -> Fault:
@@ -151,8 +164,8 @@ def _wrong_choice(key: Key, value: Any, choices: list[str], others: bool = False
     near = nearest(value, choices) if isinstance(value, str) else ""
     got = f'"{value}"' if isinstance(value, str) else said(value)
     if len(choices) == 1:
-        return Fault(key, f"{got} is not possible here, only {listed}", near)
-    return Fault(key, f"{got} is not one of the choices: {listed}", near)
+        return Fault(key, f"{got} is not possible here, only {listed}", near, code="E111")
+    return Fault(key, f"{got} is not one of the choices: {listed}", near, code="E111")
 
 
 def _wrong_tag(key: Key, values: Any, name: str, form: Form) -> Fault:
@@ -165,7 +178,7 @@ def _wrong_tag(key: Key, values: Any, name: str, form: Form) -> Fault:
     value = _value_at(values, (*key, name))
     if value is None:
         others = "".join(f", or give {_first_needed(shape)}" for shape in shapes if name not in shape.model_fields)
-        return Fault((*key, name), "is missing", f"one of {choices_text(choices)}{others}")
+        return Fault((*key, name), "is missing", f"one of {choices_text(choices)}{others}", code="E102")
     return _wrong_choice((*key, name), value, choices)
 
 
@@ -175,26 +188,28 @@ def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fau
     got = said(value)
     if kind == "string_type":
         advice = f'write "{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
-        return Fault(key, f"must be a text, got {got}", advice)
+        return Fault(key, f"must be a text, got {got}", advice, code="E105")
     if kind in ("float_type", "int_type", "int_from_float"):
         whole = "a whole number" if kind.startswith("int") else "a number"
-        return Fault(key, f"must be {whole}, got {got}", _number_advice(value, kind))
+        return Fault(key, f"must be {whole}, got {got}", _number_advice(value, kind), code="E106")
     if kind == "bool_type":
         is_word = isinstance(value, str) and value.lower() in ("true", "false")
-        return Fault(key, f"must be true or false, got {got}", "remove the quotes" if is_word else "")
+        return Fault(key, f"must be true or false, got {got}", "remove the quotes" if is_word else "", code="E107")
     if kind == "tuple_type":
         if _forms_in(annotation):
-            return Fault(key, f"can be there several times, got {got}", f"write [[{key[-1]}]] with two brackets")
+            return Fault(
+                key, f"can be there several times, got {got}", f"write [[{key[-1]}]] with two brackets", code="E110"
+            )
         n_right = max(1, _length(annotation))
         advice = f"write [{', '.join([str(value)] * n_right)}]" if isinstance(value, int | float) else ""
-        return Fault(key, f"must be a list, got {got}", advice)
+        return Fault(key, f"must be a list, got {got}", advice, code="E108")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         is_file_too = str in _parts_of(annotation)
         what = "must be a table or the name of a file" if is_file_too else "must be a table"
         inner = next(iter(_forms_in(annotation)), None)
         example = _first_needed(inner) if inner else "key"
-        return Fault(key, f"{what}, got {got}", f"write {{ {example} = … }}")
-    return Fault(key, f"{kind.replace('_', ' ')}, got {got}")
+        return Fault(key, f"{what}, got {got}", f"write {{ {example} = … }}", code="E109")
+    return Fault(key, f"{kind.replace('_', ' ')}, got {got}", code="E118")
 
 
 def _needed(form: Form) -> list[str]:

@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Event, Thread
+from types import FrameType
 from typing import Any, TextIO, TypeVar, cast
 
 from engine.faults import EngineError
@@ -284,17 +285,22 @@ def _serve(
     caller: int,
 ) -> None:
     """A worker's life: numbers of jobs in, (number, result, fault) out, until the caller hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the workers too; the caller decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A terminal and batch systems send their signals to the workers too: the caller decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    leave = _Leave()
+    signal.signal(signal.SIGTERM, leave.ask)
     cast(Any, ctypes.CDLL(None)).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != caller:
         return
     sys.stdout, sys.stderr = _own_stream(1), _own_stream(2)
     for other in callers_lines:
         other.close()
-    while True:
+    while not leave.is_asked:
         try:
+            leave.is_idle = True
             number = line.recv()
+            leave.is_idle = False
         except (EOFError, OSError):
             return
         answer: tuple[int, Any, Exception | None]
@@ -313,6 +319,18 @@ def _serve(
             return  # the caller has gone
         except Exception as fault:
             line.send((number, None, RuntimeError(f"what a worker found cannot be sent: {fault!r}")))
+
+
+class _Leave:
+    """SIGTERM to a worker: it ends, a busy one when what it has in hand is sent."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.is_idle = False, False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        self.is_asked = True
+        if self.is_idle:
+            raise SystemExit
 
 
 def _own_stream(number: int) -> TextIO:

@@ -14,25 +14,47 @@ from engine.faults import EngineError, Fault
 from engine.files import write_table
 
 WRONG = Path(__file__).parent / "wrong"
-EXPECT = re.compile(r"# expect (\d+):(\d+) (.*?) ?\| (.+)")
+EXPECT = re.compile(r"# expect (\d+):(\d+) (E\d{3}) (.*?) ?\| (.+)")
+FEWEST = 160
 
 
 def expectations() -> list:
     """One parameter set per wrong file; files without an expectation are good neighbours."""
-    found = [(path, EXPECT.match(path.read_text("utf-8"))) for path in sorted(WRONG.glob("*.toml"))]
+    found = [(path, EXPECT.match(path.read_text("utf-8-sig"))) for path in sorted(WRONG.glob("*.toml"))]
     return [pytest.param(path, *match.groups(), id=path.stem) for path, match in found if match]
 
 
-@pytest.mark.parametrize(("path", "line", "column", "words", "advice"), expectations())
+@pytest.mark.parametrize(("path", "line", "column", "code", "words", "advice"), expectations())
 def test_each_wrong_file_has_one_fault_at_its_place(
-    path: Path, line: str, column: str, words: str, advice: str
+    path: Path, line: str, column: str, code: str, words: str, advice: str
 ) -> None:
     (checked,) = check([path])
     (fault,) = checked.faults
     text = str(fault)
-    assert (fault.path, fault.line, fault.column) == (path, int(line), int(column)), text
+    assert (fault.path, fault.line, fault.column, fault.code) == (path, int(line), int(column), code), text
     assert words in text
     assert advice in text
+
+
+def test_the_wrong_files_are_many() -> None:
+    assert len(expectations()) >= FEWEST
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("lowpass_twice", [(9, 28)]),
+        ("key_twice", [(6, 1)]),
+        ("single_brackets_then_double", [(8, 2)]),
+        ("step_beyond_range", [(10, 22)]),
+        ("band_upside_down", [(9, 29)]),
+        ("global_with_unequal_limits", [(7, 10), (8, 28)]),
+        ("selection_distance_in_A_and_px", [(8, 14)]),
+    ],
+)
+def test_a_conflict_tells_its_other_places(name: str, others: list[tuple[int, int]]) -> None:
+    (fault,) = faults_of(WRONG / f"{name}.toml")
+    assert [(one.line, one.column) for one in fault.others] == others
 
 
 def test_the_good_neighbours_of_the_wrong_files_are_good() -> None:

@@ -32,6 +32,11 @@ def test_what_is_commented_out_is_valid_too(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_template_tells_its_step_of_the_workshop(kind: str) -> None:
+    assert re.match(r"#:schema .*\n# In the workshop: \w.+\nkind = ", template(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_template_names_every_key_of_the_form(kind: str) -> None:
     text = template(kind)
     for name, field in KINDS[kind].Project.model_fields.items():

@@ -70,7 +70,7 @@ def test_an_invalid_project_carries_its_faults_one_to_a_line(folder: Path) -> No
     with pytest.raises(InvalidProject) as caught:
         load(path)
     assert [fault.line for fault in caught.value.faults] == [2, 4]
-    assert str(caught.value).splitlines()[0].startswith(f"{path}:2:1: titel: ")
+    assert str(caught.value).splitlines()[0].startswith(f"{path}:2:1: E101 titel: ")
 
 
 def test_neighbours_are_found_in_the_same_folder_only(folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import toy
 
 from engine.faults import EngineError
-from engine.interrupt import watched
+from engine.interrupt import SIGNALS, watched
 from engine.run import ChunkDone, Outcome, ProjectDone, ProjectStarted, StepKept, StepStarted, StepStored, run
 from engine.step import Step
 from engine.store import LockHeld, Store
@@ -241,11 +241,21 @@ def test_a_stopped_redo_goes_on_with_stale(project: toy.ToyProject, monkeypatch:
 
 def test_signals_are_written_down_inside_and_as_before_outside() -> None:
     told: list[str] = []
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    for number in (signal.SIGINT, signal.SIGTERM):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    for number in SIGNALS:
         with watched(lambda: told.append("stop")) as interrupt:
             signal.raise_signal(number)
             with pytest.raises(KeyboardInterrupt):
                 interrupt.check()
-    assert told == ["stop", "stop"]
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert told == ["stop"] * 3
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_second_signal_stops_at_once_unless_a_batch_system_sends_it_before_the_limit() -> None:
+    for first in SIGNALS:
+        with watched(lambda: None):
+            signal.raise_signal(first)
+            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGUSR1)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import toy
 
+from engine.pace import Progress
 from engine.run import ChunkDone, run
-from engine.status import Progress, Status, status
+from engine.status import Status, status
 from engine.store import Store
 
 

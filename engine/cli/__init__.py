@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import warnings
 from typing import TextIO
 
-INTERRUPTED = 4
-"""Exit code after Ctrl-C."""
+DONE, FAILED, INVALID, UNSAFE, INTERRUPTED, LOCKED = range(6)
+"""Exit codes; click's own usage errors are 2 as well. Interrupted is what Ctrl-C or a batch system ends."""
 
 
 def main() -> None:
-    """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside.
+    """The command that was typed. Ctrl-C is one word from the first moment on, so nothing is imported outside; so is what a
+    batch system sends.
 
     What a terminal has no letters for is printed as \\u2192, and the traceback of what should not happen cannot steer it.
     """
@@ -20,6 +22,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _warn
+    for number in (signal.SIGTERM, signal.SIGUSR1):  # of batch systems, which send SIGUSR1 before the limit
+        signal.signal(number, signal.default_int_handler)
     try:
         from engine.cli.commands import app
 

@@ -100,7 +100,16 @@ def compiling() -> None:
 def as_plain(one: Checked, gpus: int | None) -> dict[str, Any]:
     """The same of one project, for JSON, in the layout of schemas/check.md."""
     faults = [
-        {"line": f.line, "column": f.column, "key": list(f.key), "what": f.what, "advice": f.advice} for f in one.faults
+        {
+            "code": fault.code,
+            "line": fault.line,
+            "column": fault.column,
+            "key": list(fault.key),
+            "what": fault.what,
+            "advice": fault.advice,
+            "others": [{"line": at.line, "column": at.column, "key": list(at.key)} for at in fault.others],
+        }
+        for fault in one.faults
     ]
     n_steps = len(one.project.steps) if one.project and not one.faults else None
     cost = None

@@ -11,16 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engine.cli import INTERRUPTED, checks, from_dynamo, show
-from engine.cli.options import Json, Paths
+from engine.cli import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    INVALID,
+    LOCKED,
+    UNSAFE,
+    checks,
+    examining,
+    explaining,
+    from_dynamo,
+    show,
+    sweeping,
+    viewing,
+    watching,
+)
+from engine.cli.options import Json, Paths, projects_named
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
     from engine.project import Project
-
-DONE, FAILED, INVALID, UNSAFE, LOCKED = 0, 1, 2, 3, 5
-"""Exit codes; click's own usage errors are 2 as well."""
-
 
 _Usage: type[Exception] = typer.BadParameter.__mro__[1]
 """What is wrong with the words of a command; which click typer brings along depends on its version."""
@@ -69,7 +80,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Subtomogram averaging from project files: engine new, check, run, query.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -98,11 +108,15 @@ def new(
         str, typer.Argument(metavar="KIND", help="What the project does: alignment, average, …", show_default=False)
     ],
     name: Annotated[Path, typer.Argument(metavar="NAME", help="Its file, with or without .toml.", show_default=False)],
+    json: Json = False,
 ) -> None:
     """Write a commented project file with the kind's defaults."""
     from engine.new import new
 
     path = new(kind, name)
+    if json:
+        show.json_text({"path": path})
+        return
     show.say(f"{path} written. Edit it, then: engine check {shlex.quote(str(path))}")
 
 
@@ -150,15 +164,15 @@ def run(
 ) -> None:
     """Check, then do what is missing, step by step. Running it again goes on where it stopped."""
     redone = [name for part in redo or [] for name in part.split(",") if name]
-    projects = _valid(paths)
-    if plan:
-        _show_plans(projects, redone, json)
-        return
-    from engine.cli.progress import listener
-    from engine.run import run
+    try:
+        projects = _valid(paths)
+        if plan:
+            _show_plans(projects, redone, json)
+            return
+        from engine.cli.progress import listener
+        from engine.run import run
 
-    with listener({project.name: project for project in projects}, quiet=json) as listen:
-        try:
+        with listener({project.name: project for project in projects}, quiet=json) as listen:
             outcomes = run(
                 [project.path for project in projects],
                 redo=redone,
@@ -168,13 +182,13 @@ def run(
                 follow_links=follow_links,
                 listen=listen,
             )
-        except KeyboardInterrupt:
-            # What was to be redone and is not yet has become stale.
-            redo_rest = ["--redo", "stale"] if redone else []
-            links = ["--follow-links"] if follow_links else []
-            again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *links, *redo_rest])
-            show.complain(f"stopped; finished steps are kept. Go on with: {again}")
-            raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        # What was to be redone and is not yet has become stale.
+        redo_rest = ["--redo", "stale"] if redone else []
+        ways = [*([] if hooks else ["--no-hooks"]), *(["--follow-links"] if follow_links else [])]
+        again = shlex.join(["engine", "run", *map(str, paths), *_overrides(gpus, workers), *ways, *redo_rest])
+        show.complain(f"stopped; finished steps are kept. Go on with: {again}")
+        raise typer.Exit(INTERRUPTED) from None
     if json:
         show.json_text(outcomes)
 
@@ -233,7 +247,12 @@ def _overrides(gpus: str | None, workers: int | None) -> list[str]:
 @app.command()
 def query(
     address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="As in pr_1:average:ite=3; the project alone lists its items.")
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="As in pr_1:average:ite=3; the project alone lists its items.",
+            autocompletion=projects_named,
+        ),
     ],
     picture: Annotated[
         str | None,
@@ -310,35 +329,16 @@ def query(
         print_answer(answer)
 
 
-app.command()(from_dynamo.explain)
+app.command("show")(viewing.show_it)
+app.command()(explaining.explain)
 app.command()(from_dynamo.import_dynamo)
 
 
-@app.command()
-def status(paths: Paths, json: Json = False) -> None:
-    """How far projects are, from any terminal, also while they run."""
-    from engine.project import project_files, read
-    from engine.status import status
-
-    found = {}
-    for path in project_files(paths):
-        project, faults = read(path)
-        found[path] = status(project) if project else faults
-    if json:
-        show.json_text(
-            [
-                {"path": str(path), "faults": [str(fault) for fault in one]} if isinstance(one, list) else one
-                for path, one in found.items()
-            ]
-        )
-        return
-    from engine.cli.values import status_line
-
-    for path, one in found.items():
-        if isinstance(one, list):
-            show.say(f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {show.short(path)}")
-        else:
-            show.say(status_line(one))
+app.command()(watching.status)
+app.command()(watching.stop)
+app.command()(examining.doctor)
+app.command()(examining.diff)
+app.command()(sweeping.sweep)
 
 
 @app.command()
@@ -394,11 +394,16 @@ def report(
 @app.command()
 def schema(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path("schemas"),
+    json: Json = False,
 ) -> None:
     """Refresh the JSON Schemas that editors read, and the page of table columns."""
     from engine.schema import write
 
-    for path in write(folder):
+    written = list(write(folder))
+    if json:
+        show.json_text(written)
+        return
+    for path in written:
         show.say(show.short(path))
 
 

@@ -20,30 +20,6 @@ def lay_out(project: str, folder: Path) -> None:
     show.say(f"{show.counted(len(written), 'file')} written below {show.short(folder)}")
 
 
-def explain(
-    word: Annotated[
-        str, typer.Argument(metavar="WORD", help="As Dynamo says it (cr, limm), or a key: cone.range_deg.")
-    ],
-    json: Json = False,
-) -> None:
-    """What a parameter of Dynamo's, or a key of a project file, means here."""
-    from engine.dynamo.explain import explain as explained
-
-    found = explained(word)
-    if json:
-        show.json_text(found)
-        return
-    for one in found:
-        show.say(f" ({', '.join(one.kinds)})" if one.key else "", bold=one.key or one.dynamo)
-        show.say(f"  {one.meaning}")
-        labels = ("unit", "default", "allowed", "dynamo", "differs") if one.key else ()
-        rows = [
-            (f"  {label.replace('dynamo', 'Dynamo')}", getattr(one, label)) for label in labels if getattr(one, label)
-        ]
-        if rows:
-            show.rows(rows)
-
-
 def import_dynamo(
     project: Annotated[
         Path, typer.Argument(metavar="PROJECT", help="A Dynamo project's folder, or its virtual_project.mat.")

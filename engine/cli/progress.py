@@ -1,4 +1,4 @@
-"""What a run tells while it goes: bars on a terminal, now and then a plain line elsewhere."""
+"""What a run tells while it goes: bars on a terminal, a plain line every half minute elsewhere."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.cli import show
 from engine.faults import EngineError
+from engine.pace import Progress, label, progress
 from engine.project import Project
 from engine.query import query
 from engine.run import (
@@ -21,12 +22,14 @@ from engine.run import (
     ProjectDone,
     ProjectStarted,
     Resumed,
+    StepKept,
     StepStarted,
     StepStored,
     StopAsked,
 )
+from engine.step import Step
 
-LINE_EVERY_S = 5.0
+LINE_EVERY_S = 30.0
 STOPPING = "stopping when the particles in hand are done (Ctrl-C again: at once)"
 Listener = Callable[[Event], None]
 
@@ -44,14 +47,17 @@ def listener(projects: Mapping[str, Project], quiet: bool = False) -> Iterator[L
 
 
 class Lines:
-    """Plain lines for logs: each project's start and end, and between them at most one in a few seconds."""
+    """Plain lines for logs: each project's start and end, what steps have to tell, and between at most one in LINE_EVERY_S."""
 
     def __init__(self, projects: Mapping[str, Project], clock: Callable[[], float] = time.monotonic) -> None:
         self.projects = projects
         self.clock = clock
+        self.pace = Pace(projects)
         self.last_s = -LINE_EVERY_S
 
     def __call__(self, event: Event) -> None:
+        now_s = self.clock()
+        self.pace.hear(event, now_s)
         if isinstance(event, ProjectStarted):
             show.say(_start_text(event))
         elif isinstance(event, ProjectDone):
@@ -59,29 +65,59 @@ class Lines:
             show_summary(self.projects.get(event.project))
         elif isinstance(event, Resumed):
             show.say(_resumed_text(event))
+        elif isinstance(event, Noted):
+            show.say(f"{event.project}: {event.step}: {event.text}")
         elif isinstance(event, StopAsked):
             show.complain(STOPPING)
         elif isinstance(event, Compiling):
             show.complain(show.COMPILING)
         elif isinstance(event, LockWaited):
             show.complain(event.text)
-        elif (text := _line(event)) and self.clock() - self.last_s >= LINE_EVERY_S:
-            self.last_s = self.clock()
+        elif now_s - self.last_s >= LINE_EVERY_S and (text := self._line(event, now_s)):
+            self.last_s = now_s
             show.say(text)
 
+    def _line(self, event: Event, now_s: float) -> str:
+        match event:
+            case StepStarted():
+                return f"{event.project}: {event.step} begins ({event.reason})"
+            case ChunkDone():
+                now = self.pace.of(event, now_s)
+                if now is None:
+                    return f"{event.project}: {event.step}: {event.done} of {event.total}"
+                in_round = f" (round {now.round})" if now.round else ""
+                return f"{event.project}: {event.step}{in_round}: {show.progress_text(now)}"
+            case StepStored():
+                return f"{event.project}: {event.step} stored after {show.duration(event.seconds)}"
+            case _:
+                return ""
 
-def _line(event: Event) -> str:
-    match event:
-        case StepStarted():
-            return f"{event.project}: {event.step} begins ({event.reason})"
-        case ChunkDone():
-            return f"{event.project}: {event.step}: {event.done} of {event.total}"
-        case Noted():
-            return f"{event.project}: {event.step}: {event.text}"
-        case StepStored():
-            return f"{event.project}: {event.step} stored after {show.duration(event.seconds)}"
-        case _:
-            return ""
+
+class Pace:
+    """How fast the step is that a run is doing, from the run's events and the times at which they came."""
+
+    def __init__(self, projects: Mapping[str, Project]) -> None:
+        self.steps = {name: {step.name: step for step in project.steps} for name, project in projects.items()}
+        self.missing: dict[str, dict[str, Step]] = {name: dict(steps) for name, steps in self.steps.items()}
+        self.begun_s, self.before = 0.0, 0
+
+    def hear(self, event: Event, now_s: float) -> None:
+        match event:
+            case StepKept() | StepStored():
+                self.missing.get(event.project, {}).pop(event.step, None)
+            case StepStarted():
+                self.begun_s, self.before = now_s, 0
+            case Resumed():
+                self.before += event.done
+            case _:
+                pass
+
+    def of(self, event: ChunkDone, now_s: float) -> Progress | None:
+        step = self.steps.get(event.project, {}).get(event.step)
+        if step is None:
+            return None
+        waiting = [other for name, other in self.missing[event.project].items() if name != event.step]
+        return progress(step, waiting, event.done, event.total, self.before, now_s - self.begun_s)
 
 
 def _start_text(event: ProjectStarted) -> str:
@@ -127,55 +163,92 @@ def show_summary(project: Project | None) -> None:
 
 @contextmanager
 def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
-    """Three bars on stderr: projects, the steps of this one, the particles of this step."""
+    """Bars on stderr, each within the one above: projects, rounds, iterations (or steps), particles."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
     columns: list[Any] = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()]
-    progress = Progress(
-        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    bars = Bars(
+        *columns,
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
     )
-    names = {name: show.clean(name) for name in projects}
-    with progress:
-        whole = progress.add_task("projects", total=len(projects), visible=len(projects) > 1)
-        steps = progress.add_task("steps", total=None)
-        particles = progress.add_task("particles", total=None, visible=False)
+    pace = Pace(projects)
+    with bars:
+        whole = bars.add_task("projects", total=len(projects), visible=len(projects) > 1, said="")
+        rounds = bars.add_task("rounds", total=None, visible=False, said="")
+        steps = bars.add_task("steps", total=None, said="")
+        particles = bars.add_task("particles", total=None, visible=False, said="")
+
+        def begin(event: StepStarted) -> None:
+            """The step's place in its round, and the round's in the project."""
+            name = show.clean(event.project)
+            place = _place(pace.steps.get(event.project, {}), event.step)
+            if place is None:
+                bars.update(rounds, visible=False)
+                bars.update(steps, description=f"{name} steps", completed=event.number - 1)
+            else:
+                bars.update(rounds, description=f"{name} rounds", visible=True, total=place.of_rounds)
+                bars.update(rounds, completed=place.round)
+                bars.update(steps, description="  iterations", total=place.of_steps, completed=place.step)
+            bars.reset(particles, total=None, description=f"    {show.clean(event.step)}", visible=True, said="")
 
         def listen(event: Event) -> None:
+            now_s = time.monotonic()
+            pace.hear(event, now_s)
             match event:
                 case ProjectStarted():
-                    progress.reset(steps, total=event.steps, description=names.get(event.project, "steps"))
+                    bars.reset(steps, total=event.steps, description=f"{show.clean(event.project)} steps")
                 case StepStarted():
-                    progress.update(steps, completed=event.number - 1)
-                    progress.reset(particles, total=None, description=f"  {show.clean(event.step)}", visible=True)
+                    begin(event)
                 case Resumed():
-                    progress.console.print(show.clean(_resumed_text(event)), markup=False)
+                    bars.console.print(show.clean(_resumed_text(event)), markup=False)
+                case Noted():
+                    text = show.clean(f"{event.project}: {event.step}: {event.text}")
+                    bars.console.print(text, markup=False)
                 case ChunkDone():
-                    progress.update(particles, completed=event.done, total=event.total)
+                    now = pace.of(event, now_s)
+                    said = show.progress_text(now).partition(", ")[2] if now else ""
+                    bars.update(particles, completed=event.done, total=event.total, said=said)
                 case StepStored():
-                    progress.advance(steps)
-                    progress.update(particles, visible=False)
+                    bars.advance(steps)
+                    bars.update(particles, visible=False)
                 case ProjectDone():
-                    progress.advance(whole)
-                    progress.update(particles, visible=False)
-                    progress.stop()
+                    bars.advance(whole)
+                    bars.update(particles, visible=False)
+                    bars.stop()
                     show.say(_end_text(event))
                     show_summary(projects.get(event.project))
-                    progress.start()
+                    bars.start()
                 case StopAsked():
-                    progress.console.print(STOPPING)
+                    bars.console.print(STOPPING)
                 case Compiling():
-                    progress.console.print(show.COMPILING)
+                    bars.console.print(show.COMPILING)
                 case LockWaited():
-                    progress.console.print(show.clean(event.text), markup=False)
+                    bars.console.print(show.clean(event.text), markup=False)
                 case _:
                     pass
 
         yield listen
+
+
+class _Place(NamedTuple):
+    """Which of how many rounds, and which of how many steps of that round; both counted from 0."""
+
+    round: int
+    of_rounds: int
+    step: int
+    of_steps: int
+
+
+def _place(steps: Mapping[str, Step], name: str) -> _Place | None:
+    """None for a step that is of no round."""
+    number = label(steps[name], "round") if name in steps else None
+    if not number:
+        return None
+    numbers = sorted({found for step in steps.values() if (found := label(step, "round"))})
+    mine = [step.name for step in steps.values() if label(step, "round") == number]
+    return _Place(numbers.index(number), len(numbers), mine.index(name), len(mine))

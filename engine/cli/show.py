@@ -10,12 +10,15 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from engine.faults import EngineError, Fault
 from engine.steering import escaped, made_visible
+
+if TYPE_CHECKING:
+    from engine.pace import Progress
 
 STATES = {"keep": "to keep", "do": "to do", "stale": "stale"}
 COMPILING = "compiling the inner loops for this machine (once, some ten seconds)"
@@ -44,34 +47,47 @@ def error(problem: Exception) -> None:
 
 
 def faults(found: Iterable[Fault], err: bool = False) -> None:
-    """Each fault as `file:line:column: key: what (advice)`, its source line, and a mark below what is meant."""
-    sources: dict[Path, list[str]] = {}
+    """Each fault as `file:line:column: code key: what (advice)`, its source line with ^ below what is meant.
+
+    The other keys of a conflict have - below them.
+    """
+    sources: dict[Path, _Source] = {}
     for fault in found:
         if fault.path is None:
             say(str(fault), err)
             continue
-        where = f"{short(fault.path)}:{fault.line}:{fault.column}: "
-        say(str(fault).removeprefix(f"{fault.path}:{fault.line}:{fault.column}: "), err, bold=where)
-        lines = sources.setdefault(fault.path, _lines(fault.path))
-        if 0 < fault.line <= len(lines):
-            _show_place(lines, fault, err)
+        say(str(fault).removeprefix(fault.where), err, bold=f"{short(fault.path)}:{fault.line}:{fault.column}: ")
+        source = sources.setdefault(fault.path, _Source(_lines(fault.path)))
+        marks = {(one.line, one.column): "-" for one in fault.others} | {(fault.line, fault.column): "^"}
+        for line in sorted({line for line, _ in marks if 0 < line <= len(source.lines)}):
+            _show_line(source, line, {column: mark for (of, column), mark in marks.items() if of == line}, err)
 
 
-def _show_place(lines: list[str], fault: Fault, err: bool) -> None:
-    from engine.toml_spans import scan
+class _Source:
+    """The lines of a file, and how wide what stands in them is."""
 
-    line = lines[fault.line - 1]
-    try:
-        width = scan("\n".join(lines)).width_at(fault.line, fault.column)
-    except (ValueError, RecursionError):
-        width = 1
-    start = max(0, fault.column - 1 - _LONGEST_LINE // 2)
-    before, shown = clean(line[start : fault.column - 1]), clean(line[start : start + _LONGEST_LINE])
-    meant = clean(line[fault.column - 1 : fault.column - 1 + width])[: max(1, _LONGEST_LINE - len(before))]
-    number = str(fault.line)
-    say(f"  {number} | {shown}", err)
-    marks = " " * _columns(before) + "^" * max(1, _columns(meant))
-    say(f"  {' ' * len(number)} | {marks}", err)
+    def __init__(self, lines: list[str]) -> None:
+        from engine.toml_spans import Spans, scan
+
+        self.lines = lines
+        try:
+            self.spans = scan("\n".join(lines))
+        except (ValueError, RecursionError):
+            self.spans = Spans()
+
+
+def _show_line(source: _Source, number: int, marks: dict[int, str], err: bool) -> None:
+    """The line, or the part of it that its first mark is in, and the marks below."""
+    line = source.lines[number - 1]
+    start = max(0, min(marks) - 1 - _LONGEST_LINE // 2)
+    below = ""
+    for column, mark in sorted(marks.items()):
+        at = _columns(clean(line[start : column - 1]))
+        meant = clean(line[column - 1 : column - 1 + source.spans.width_at(number, column)])
+        width = max(1, _columns(meant[: max(1, _LONGEST_LINE - at)]))
+        below = (below.ljust(at)[:at] + mark * width) if at <= _LONGEST_LINE else below
+    say(f"  {number} | {clean(line[start : start + _LONGEST_LINE])}", err)
+    say(f"  {' ' * len(str(number))} | {below}", err)
 
 
 def _lines(path: Path) -> list[str]:
@@ -115,6 +131,15 @@ def json_text(value: Any) -> None:
     typer.echo("\n".join(escaped(line) for line in lines))
 
 
+def json_line(value: Any) -> None:
+    """The same in one line."""
+    import json
+
+    from engine.export import as_json
+
+    typer.echo(escaped(json.dumps(as_json(value), ensure_ascii=False)))
+
+
 def short(path: Path) -> str:
     """The path from here when it lies below, else as it is."""
     try:
@@ -134,6 +159,21 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def progress_text(now: Progress) -> str:
+    """`320 of 1000, 3.2/s, 12,300 orientations/s, 4 min 10 s left`, as far as it is known; empty where nothing is counted."""
+    if not now.total:
+        return ""
+    parts = [f"{now.done} of {now.total}"]
+    if now.per_second:
+        parts.append(f"{now.per_second:.3g}/s")
+    if now.orientations_per_second:
+        parts.append(f"{now.orientations_per_second:,.0f} orientations/s")
+    left_s = now.eta_s if now.run_eta_s is None else now.run_eta_s
+    if left_s is not None:
+        parts.append(f"{duration(left_s)} left")
+    return ", ".join(parts)
 
 
 def size(n_bytes: float) -> str:

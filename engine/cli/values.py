@@ -13,32 +13,14 @@ import numpy as np
 from engine import plots
 from engine.cli import show
 from engine.data import Catalogue, Curve, Particles, Table, Volume
+from engine.data.table import SHOWN_COLUMNS
 from engine.export import export
 from engine.faults import EngineError
 from engine.query import Answer, Found
 from engine.status import Status
-from engine.store import Store
 from engine.verify import Verified
 
 ROWS_ON_TERMINAL = 20
-TABLE_COLUMNS = (
-    "tag",
-    "dx",
-    "dy",
-    "dz",
-    "tdrot",
-    "tilt",
-    "narot",
-    "cc",
-    "averaged",
-    "half",
-    "tomo",
-    "reg",
-    "x",
-    "y",
-    "z",
-)
-"""Columns shown when none are asked for."""
 
 
 def print_answer(answer: Answer) -> None:
@@ -71,7 +53,7 @@ def print_value(value: Any) -> None:
     match value:
         case Table():
             reason = ("rejected_by",) if value["rejected_by"].any() else ()
-            _print_columns({name: value[name] for name in (*TABLE_COLUMNS, *reason)})
+            _print_columns({name: value[name] for name in (*SHOWN_COLUMNS, *reason)})
         case Curve():
             _print_columns(value.columns)
             show.rows([(f"  {name}", show.number_text(note)) for name, note in value.notes.items()])
@@ -180,16 +162,7 @@ def _numbers(one: Found, answer: Answer) -> str:
 def _exported(found: Found, name: str, star: str) -> Path:
     if Path(name).resolve() == found.path_of_file.resolve():
         raise EngineError(f"{name}: is what would be read (give another name)")
-    return export(found.value, name, _pixel_size(found), star)
-
-
-def _pixel_size(found: Found) -> float:
-    """That of the stored step; 0 when it is not known, or the value was not stored by a step."""
-    if not found.step:
-        return 0.0
-    store = Store(found.path_of_file.parents[found.step.count("/")])
-    facts = store.facts(found.step)
-    return facts.pixel_size_A if facts else 0.0
+    return export(found.value, name, found.pixel_size_A, star)
 
 
 def verified_lines(verified: Verified) -> list[str]:
@@ -221,10 +194,7 @@ def status_line(status: Status) -> str:
         sign = f"last sign of life {show.duration(holder.silent_s)} ago"
         parts.append(f"running on {held}, {sign}" if holder.is_alive else f"stopped without a word ({held}, {sign})")
     if now := status.now:
-        speed = f", {now.per_second:.3g}/s" if now.per_second else ""
-        left = f", {show.duration(now.run_eta_s)} left" if now.run_eta_s is not None else ""
-        count = f": {now.done} of {now.total}" if now.total else ""
-        parts.append(f"{now.step}{count}{speed}{left}")
+        parts.append(f"{now.step}{': ' if now.total else ''}{show.progress_text(now)}")
     if status.problem:
         parts.append(status.problem)
     return ", ".join(parts)

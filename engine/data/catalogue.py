@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from engine import html
+
 
 @dataclass(frozen=True)
 class TomogramFacts:
@@ -45,6 +47,12 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[TomogramFacts]:
         return iter(self.tomograms)
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        told = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)] if rows else []
+        named = html.table([[row[name] for name in told] for row in rows], told)
+        return html.titled(f"Catalogue: {len(self)} tomograms", named)
 
     @property
     def numbers(self) -> list[int]:

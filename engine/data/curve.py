@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine import html
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -25,3 +27,7 @@ class Curve:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    def _repr_html_(self) -> str:
+        drawn = html.curves(self.columns) if len(self) > 1 else html.columns(self.columns)
+        return html.titled(f"Curve: {len(self)} rows", drawn, html.table(self.notes.items()) if self.notes else "")

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from engine import html
+
 COLUMNS: dict[str, str] = {
     "tag": "number of the particle, >= 1",
     "aligned": "1: the particle takes part in alignment",
@@ -58,6 +60,25 @@ EXTRA_COLUMNS: dict[str, str] = {
     "rejected_by": "number of the filter of a selection that rejected the row, counted from 1; 0: kept",
 }
 """Columns that a .tbl file has no place for."""
+
+SHOWN_COLUMNS = (
+    "tag",
+    "dx",
+    "dy",
+    "dz",
+    "tdrot",
+    "tilt",
+    "narot",
+    "cc",
+    "averaged",
+    "half",
+    "tomo",
+    "reg",
+    "x",
+    "y",
+    "z",
+)
+"""Columns shown where none are asked for."""
 
 
 class Half(IntEnum):
@@ -126,6 +147,9 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({len(self)} rows)"
+
+    def _repr_html_(self) -> str:
+        return html.titled(f"Table: {len(self)} rows", html.columns({name: self[name] for name in SHOWN_COLUMNS}))
 
     @property
     def tags(self) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine import html
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -26,3 +28,10 @@ class Volume:
     def shape_zyx(self) -> tuple[int, int, int]:
         z, y, x = self.data.shape
         return z, y, x
+
+    def _repr_html_(self) -> str:
+        size = f"{self.pixel_size_A:g} Å/px" if self.pixel_size_A else "pixel size unknown"
+        z, y, x = self.shape_zyx
+        return html.titled(
+            f"Volume: {x} x {y} x {z} px (xyz), {size}", html.slices(self.data) if self.data.size else ""
+        )

@@ -73,8 +73,8 @@ def _explained(together: list[Told]) -> Explained:
         kinds=tuple(dict.fromkeys(one.kind for one in together)),
         meaning=meaning,
         unit=UNITS.get(told.path[-1].rpartition("_")[2], "") if "_" in told.path[-1] else "",
-        default=_default(field),
-        allowed=_allowed(told),
+        default=default_text(field),
+        allowed=allowed(told),
         dynamo=_names(told),
         differs=DIFFERENCES.get(name, ""),
     )
@@ -89,7 +89,8 @@ def _names(told: Told) -> str:
     return f"{names} ({is_part})" if is_part and not told.dynamo.codes else names
 
 
-def _default(field: Any) -> str:
+def default_text(field: Any) -> str:
+    """The default as TOML has it; empty for a table, whose keys have their own."""
     if field.is_required():
         return "none, it must be given"
     value = field.default
@@ -98,7 +99,7 @@ def _default(field: Any) -> str:
     return "left out" if value is None else in_toml(value)
 
 
-def _allowed(told: Told) -> str:
+def allowed(told: Told) -> str:
     """The choices, each with Dynamo's number; or the bounds."""
     choices = literals(told.field)
     if choices and told.dynamo and told.dynamo.codes:

@@ -47,7 +47,7 @@ DDB_KEYS = ("ite=3", "ite=last", "ite=*", "ite=0:last", "ite=[0,3]", "ite=0", "r
 FLAGS = {
     "-v": "`-o average.png`, or `-o average.mrc` for a viewer",
     "-m": "`-o average.mrc` for a viewer",
-    "-c": "`-o average.mrc`, which ChimeraX opens with its pixel size; picked points come back as `.cmm`",
+    "-c": "`engine show pr_1:a --with chimerax`; picked points come back as `.cmm`",
     "-j": "`-o average.png`",
     "-ws": "`engine.query(…).value` in Python",
     "-r": "`engine.query(…).value` in Python",

@@ -68,7 +68,8 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _shape(path: Path, tif: Any) -> tuple[int, int, int]:
     shape, dtype, axes = tif.series[0].shape, tif.series[0].dtype, tif.series[0].axes
-    if len(shape) not in (2, 3) or dtype.kind not in "iuf" or "S" in axes:  # S: the samples of a coloured pixel
+    is_coloured = "S" in axes  # the samples of a pixel
+    if len(shape) not in (2, 3) or 0 in shape or dtype.kind not in "iuf" or is_coloured:
         raise EngineError(f"{path}: a TIFF of shape {shape} and type {dtype} is no volume; save it as one grey stack")
     z, y, x = (1, *shape)[-3:]
     n_bytes = math.prod((z, y, x)) * dtype.itemsize

@@ -102,6 +102,13 @@ def ready(slow: Callable[[], None]) -> None:
         warming.result()
 
 
+def is_ready() -> bool:
+    """Whether the loops were compiled on this machine before, and are only to be loaded."""
+    from engine.kernels import compiled
+
+    return compiled.are_kept()
+
+
 def _compiled_or_cuda(array: Any) -> Any:
     """The module of loops for where the array lives."""
     if namespace(array) is np:

@@ -107,7 +107,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             pixel_size_A = sense.chosen_pixel_size(data.pixel_size_A, particles.pixel_size_A, table)
     form = project.average
     for fault in imposing.faults(form.symmetry, form.helix, box_px, pixel_size_A):
-        yield Fault(("average", *fault.key), fault.what, fault.advice)
+        yield fault.inside("average")
     for name in ("normalisation", "fsc"):
         yield from masks.faults(getattr(project.masks, name), ("masks", name), look, box_px, pixel_size_A)
 

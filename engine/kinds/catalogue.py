@@ -132,26 +132,42 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     numbers, paths = (Counter(getattr(row, name) for row in project.tomograms) for name in ("number", "path"))
     for place, row in enumerate(project.tomograms):
         if numbers[row.number] > 1:
-            yield Fault(("tomograms", place, "number"), f"tomogram {row.number} is there twice", "number them apart")
+            yield Fault(
+                ("tomograms", place, "number"),
+                f"tomogram {row.number} is there twice",
+                "number them apart",
+                code="E311",
+            )
         if row.path is None:
             yield Fault(
-                ("tomograms", place), f"tomogram {row.number} has no path", "type one, or name a list that has it"
+                ("tomograms", place),
+                f"tomogram {row.number} has no path",
+                "type one, or name a list that has it",
+                code="E303",
             )
         elif paths[row.path] > 1:
-            yield Fault(("tomograms", place, "path"), f"{row.path} is there twice", "give each tomogram its own file")
+            yield Fault(
+                ("tomograms", place, "path"),
+                f"{row.path} is there twice",
+                "give each tomogram its own file",
+                code="E311",
+            )
         else:
             yield from _one_tomogram(project, row, row.path, place, look)
     factors = Counter(project.binned.bin_factors) if project.binned else Counter()
     for factor, count in factors.items():
         if count > 1:
-            yield Fault(("binned", "bin_factors"), f"{factor} is there twice")
+            yield Fault(("binned", "bin_factors"), f"{factor} is there twice", code="E311")
 
 
 def _one_tomogram(project: Project, row: Row, path: str, place: int, look: Look) -> Iterator[Fault]:
     if row.tilt_range_deg is not None and not -90 <= row.tilt_range_deg[0] < row.tilt_range_deg[1] <= 90:
         low, high = row.tilt_range_deg
         yield Fault(
-            ("tomograms", place, "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]"
+            ("tomograms", place, "tilt_range_deg"),
+            f"[{low:g}, {high:g}] is no range of tilts",
+            "as in [-60, 60]",
+            code="E307",
         )
     facts = look.volume(path)
     if facts is None:
@@ -159,7 +175,10 @@ def _one_tomogram(project: Project, row: Row, path: str, place: int, look: Look)
     typed, typed_key = _typed_pixel_size(project, row, place)
     if not typed and not facts.pixel_size_A:
         yield Fault(
-            ("tomograms", place), f"{path} does not tell its pixel size", "type pixel_size_A, here or in [data]"
+            ("tomograms", place),
+            f"{path} does not tell its pixel size",
+            "type pixel_size_A, here or in [data]",
+            code="E304",
         )
     told = (("tomograms", place, "path"), f"the header of {path}", facts.pixel_size_A)
     yield from sense.pixel_sizes([told, (typed_key, f"tomogram {row.number}, as it is typed or listed,", typed)])
@@ -167,7 +186,7 @@ def _one_tomogram(project: Project, row: Row, path: str, place: int, look: Look)
         if min(facts.shape_zyx) < factor:
             x, y, z = facts.shape_zyx[::-1]
             what = f"{path} has {x} x {y} x {z} px: nothing is left of it"
-            yield Fault(("binned", "bin_factors"), what, f"leave {factor} out")
+            yield Fault(("binned", "bin_factors"), what, f"leave {factor} out", code="E313")
 
 
 def _typed_pixel_size(project: Project, row: Row, place: int) -> tuple[float | None, Key]:

@@ -53,14 +53,19 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     """What is wrong between the maps."""
     data, names = project.data, names_of(project.data)
     if not names:
-        yield Fault(("data", "maps"), "names no map", "name the averages that are to be aligned")
+        yield Fault(("data", "maps"), "names no map", "name the averages that are to be aligned", code="E303")
     count = sum(max(1, len(look.tomograms(name))) for name in names)
     if data.numbers is not None and len(data.numbers) != count:
         what = f"{len(data.numbers)} numbers for {count} maps"
-        yield Fault(("data", "numbers"), what, "one for each map, in the same order")
+        yield Fault(
+            ("data", "numbers"), what, "one for each map, in the same order", code="E312", also=(("data", "maps"),)
+        )
     elif data.numbers is not None and len(set(data.numbers)) < count:
         yield Fault(
-            ("data", "numbers"), "a number stands there twice", "each map is one particle, with a tag of its own"
+            ("data", "numbers"),
+            "a number stands there twice",
+            "each map is one particle, with a tag of its own",
+            code="E311",
         )
     several = not isinstance(data.maps, str)
     keys: list[Key] = [("data", "maps", n) if several else ("data", "maps") for n in range(len(names))]
@@ -68,7 +73,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     for number, (key, facts) in enumerate(known):
         if len(set(facts.shape_zyx)) > 1:
             size = " x ".join(str(n) for n in facts.shape_zyx[::-1])
-            yield Fault(key, f"has {size} px, which is no cube", "cut or pad it to a cube")
+            yield Fault(key, f"has {size} px, which is no cube", "cut or pad it to a cube", code="E406")
         elif number:
             yield from sense.same_box(facts, known[0][1].shape_zyx[-1], key, "the first map has")
     typed: list[tuple[Key, str, float | None]] = [(("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A)]

@@ -65,19 +65,21 @@ def faults(hooks: Hooks, look: Look) -> Iterator[Fault]:
             source = look.source(file_of(hook))
             tree = ast.parse(source.code, str(source.path))
         except EngineError as error:
-            yield Fault(key, str(error))
+            yield Fault(key, str(error), code="E210")
             continue
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            yield Fault(key, f"{file_of(hook)}: line {getattr(error, 'lineno', None) or 1}: {_words(error)}")
+            yield Fault(
+                key, f"{file_of(hook)}: line {getattr(error, 'lineno', None) or 1}: {_words(error)}", code="E210"
+            )
             continue
         wanted = hook.partition(":")[2]
         functions = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
         if wanted not in functions:
             have = f"it has {', '.join(functions)}" if functions else f"write def {wanted}(average, table, at)"
-            yield Fault(key, f"{file_of(hook)} has no function {wanted}", have)
+            yield Fault(key, f"{file_of(hook)} has no function {wanted}", have, code="E210")
         elif not _takes(functions[wanted].args, ARGUMENTS):
             line = functions[wanted].lineno
-            yield Fault(key, f"{file_of(hook)}: line {line}: {wanted} does not take (average, table, at)")
+            yield Fault(key, f"{file_of(hook)}: line {line}: {wanted} does not take (average, table, at)", code="E210")
 
 
 def _takes(arguments: ast.arguments, n: int) -> bool:

@@ -52,7 +52,11 @@ def faults(name: str, helix: Helix | None, box_px: int | None, pixel_size_A: flo
         return
     if not wrong and symmetry.is_polyhedral(name):
         yield Fault(
-            ("helix",), f"a helix has no symmetry {name} beside it", "Cn or Dn about the helix's axis, or remove helix"
+            ("helix",),
+            f"a helix has no symmetry {name} beside it",
+            "Cn or Dn about the helix's axis, or remove helix",
+            code="E301",
+            also=(("symmetry",),),
         )
     yield from _rise_faults(helix, box_px, pixel_size_A)
 
@@ -61,7 +65,10 @@ def _rise_faults(helix: Helix, box_px: int | None, pixel_size_A: float | None) -
     key: Key = ("helix", "rise_px" if helix.rise_px is not None else "rise_A")
     if helix.rise_px is None and pixel_size_A == 0:
         yield Fault(
-            key, "a rise in A needs a pixel size, and the data have none", "set data.pixel_size_A, or give rise_px"
+            key,
+            "a rise in A needs a pixel size, and the data have none",
+            "set data.pixel_size_A, or give rise_px",
+            code="E304",
         )
     elif box_px and (helix.rise_px is not None or pixel_size_A):
         rise_px, length_px = helix.rise_in_px(pixel_size_A or 1.0), helices.central_px(box_px, helix.central_fraction)
@@ -71,10 +78,12 @@ def _rise_faults(helix: Helix, box_px: int | None, pixel_size_A: float | None) -
                 f"a rise of {rise_px:.3g} px is more than the central {max(length_px, 0):.3g} px of the box, "
                 "which are repeated: the map would have gaps",
                 "raise helix.central_fraction, or take larger boxes",
+                code="E309",
             )
         elif (times := n_operators("C1", helix, box_px, pixel_size_A or 1.0)) > MOST_REPEATS:
             yield Fault(
                 key,
                 f"a rise of {rise_px:.3g} px repeats the central part {times:,} times in a box of {box_px} px",
                 "the rise goes from one subunit to the next: at least 0.05 px in any box; rise_A is in A, rise_px in px",
+                code="E313",
             )

@@ -52,7 +52,7 @@ def box_faults(parts: Sequence[MaskPart], key: Key, box_px: int, pixel_size_A: f
     """A mask that leaves the box, or whose parts do not meet."""
     whole = bounds(parts, box_px, pixel_size_A)
     if whole.is_empty():
-        yield Fault(key, "is empty: its parts do not meet", "move or enlarge them")
+        yield Fault(key, "is empty: its parts do not meet", "move or enlarge them", code="E310")
         return
     beyond = np.maximum(-whole.low, whole.high - (box_px - 1))
     axis = int(beyond.argmax())
@@ -61,6 +61,7 @@ def box_faults(parts: Sequence[MaskPart], key: Key, box_px: int, pixel_size_A: f
             key,
             f"reaches {beyond[axis]:.3g} px out of the box of {box_px} px along {'xyz'[axis]}",
             "make it smaller, move it, or intersect it with a smaller shape",
+            code="E309",
         )
 
 
@@ -68,7 +69,12 @@ def centre_faults(part: Shape, key: Key, box_px: int | None) -> Iterator[Fault]:
     """A centre outside the box; what cuts from outside may have it there."""
     centre = part.centre_xyz_px
     if box_px and centre and part.combine == "union" and not all(0 <= x <= box_px - 1 for x in centre):
-        yield Fault((*key, "centre_xyz_px"), f"lies outside the box of {box_px} px", f"0 to {box_px - 1} on each axis")
+        yield Fault(
+            (*key, "centre_xyz_px"),
+            f"lies outside the box of {box_px} px",
+            f"0 to {box_px - 1} on each axis",
+            code="E309",
+        )
 
 
 def contradictions(part: Shape, key: Key, pixel_size_A: float | None) -> Iterator[Fault]:
@@ -82,7 +88,11 @@ def contradictions(part: Shape, key: Key, pixel_size_A: float | None) -> Iterato
         if thickness >= 2 * radius:
             solid = "sphere" if isinstance(part, Shell) else "cylinder"
             yield Fault(
-                (*key, name), f"a {part.shape} as thick as this has no hole at its radius", f"make it a {solid}"
+                (*key, name),
+                f"a {part.shape} as thick as this has no hole at its radius",
+                f"make it a {solid}",
+                code="E310",
+                also=((*key, "radius_px"), (*key, "radius_A")),
             )
     if isinstance(part, Membrane):
         curvature = part.size_px("curvature_radius", scale)
@@ -91,6 +101,8 @@ def contradictions(part: Shape, key: Key, pixel_size_A: float | None) -> Iterato
                 (*key, name),
                 "half the thickness is not less than the radius of curvature",
                 "make the membrane thinner or its radius larger; leave the radius out for a flat one",
+                code="E310",
+                also=((*key, "curvature_radius_px"), (*key, "curvature_radius_A")),
             )
 
 

@@ -183,7 +183,9 @@ class FromMap(Part):
     )
     lowpass_A: Length = Field(default=None, description="Low-pass before the threshold, in A; omitted: none")
     lowpass_fpx: Length = Field(default=None, description="The same in Fourier pixels of the box")
-    extend_px: float | None = Field(default=None, ge=0, description="How far it is extended before the edge; default 0")
+    extend_px: float | None = Field(
+        default=None, ge=0, description="How far it is extended before the edge, in px; default 0"
+    )
     extend_A: float | None = Field(default=None, ge=0, description="The same in A")
 
     @model_validator(mode="after")

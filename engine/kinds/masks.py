@@ -192,6 +192,7 @@ def _first_faults(part: MaskPart, key: Key) -> Iterator[Fault]:
             (*key, "combine"),
             f'"{part.combine}" is not possible here: nothing stands before this part',
             "leave it out; it belongs to a later part of a list",
+            code="E302",
         )
 
 
@@ -200,7 +201,10 @@ def _part_faults(
 ) -> Iterator[Fault]:
     if pixel_size_A == 0 and "A" in part.units():
         yield Fault(
-            key, "lengths in A need a pixel size, and the data have none", "give the data one, or lengths in px"
+            key,
+            "lengths in A need a pixel size, and the data have none",
+            "give the data one, or lengths in px",
+            code="E304",
         )
     elif isinstance(part, FromMap):
         yield from _map_faults(part, key, look, box_px, pixel_size_A)
@@ -210,7 +214,7 @@ def _part_faults(
     if box_px and _is_scaled((part,), pixel_size_A) and (edge_px := part.edge(pixel_size_A or 1.0)) > box_px / 2:
         name = "edge_A" if part.edge_px is None else "edge_px"
         what = f"an edge of {edge_px:.4g} px is wider than half the box of {box_px} px: nothing would be whole inside"
-        yield Fault((*key, name), what, "a few px will do")
+        yield Fault((*key, name), what, "a few px will do", code="E309")
 
 
 def _map_faults(part: FromMap, key: Key, look: Look, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
@@ -223,7 +227,9 @@ def _map_faults(part: FromMap, key: Key, look: Look, box_px: int | None, pixel_s
         if cut is not None and cut > box_px / 2:
             name = "lowpass_fpx" if part.lowpass_A is None else "lowpass_A"
             most = f"at most {box_px // 2} Fourier px" + (f" = {2 * pixel_size_A:.3g} A" if pixel_size_A else "")
-            yield Fault((*key, name), f"{cut:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px", most)
+            yield Fault(
+                (*key, name), f"{cut:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px", most, code="E305"
+            )
 
 
 def _is_scaled(parts: tuple[MaskPart, ...], pixel_size_A: float | None) -> bool:
@@ -239,7 +245,7 @@ def _whole_faults(parts: tuple[MaskPart, ...], key: Key, box_px: int, pixel_size
     if found or has_maps or box_px > LARGEST_DRAWN_BOX_PX:
         return
     if lack := _lack(_combined(parts, "", {}, box_px, pixel_size_A), box_px):
-        yield Fault(key, lack, "move or enlarge it")
+        yield Fault(key, lack, "move or enlarge it", code="E310")
 
 
 def _lack(made: np.ndarray, box_px: int) -> str:

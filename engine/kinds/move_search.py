@@ -39,7 +39,7 @@ def faults(form: Search, box_px: int | None, pixel_size_A: float | None) -> Iter
     """What is wrong with a search in a box, under the key `search`. A size of None is not known yet, 0 in A not at all."""
     yield from _range_faults(form, box_px)
     if form.bandpass.adaptive is not None:
-        yield Fault(("search", "bandpass", "adaptive"), "there are no half-sets to follow", "remove it")
+        yield Fault(("search", "bandpass", "adaptive"), "there are no half-sets to follow", "remove it", code="E303")
     yield from _band_faults(form.bandpass, box_px, pixel_size_A)
 
 
@@ -79,11 +79,11 @@ def _range_faults(form: Search, box_px: int | None) -> Iterator[Fault]:
         if 0 < part.range_deg < 2 * part.step_deg:
             what = f"{part.step_deg:g} deg is more than half the range of {part.range_deg:g} deg: nothing new would be tried"
             advice = f"at most {part.range_deg / 2:g}, or range_deg = 0 to leave the search out"
-            yield Fault(("search", name, "step_deg"), what, advice)
+            yield Fault(("search", name, "step_deg"), what, advice, code="E308")
     furthest = max(form.limits_xyz_px)
     if box_px and furthest >= box_px / 2:
         what = f"{furthest:g} px reaches out of the box of {box_px} px"
-        yield Fault(("search", "limits_xyz_px"), what, f"below {box_px / 2:g}")
+        yield Fault(("search", "limits_xyz_px"), what, f"below {box_px / 2:g}", code="E309")
 
 
 def _band_faults(band: Bandpass, box_px: int | None, pixel_size_A: float | None) -> Iterator[Fault]:
@@ -93,13 +93,19 @@ def _band_faults(band: Bandpass, box_px: int | None, pixel_size_A: float | None)
         advice = (
             "give a map that has one, or the band in Fourier px (lowpass_fpx); a registration takes data.pixel_size_A"
         )
-        yield Fault(low_key[:2], "lengths in A need a pixel size, and the map has none", advice)
+        yield Fault(low_key[:2], "lengths in A need a pixel size, and the map has none", advice, code="E304")
         return
     if not box_px or (in_A and not pixel_size_A):
         return
     high, low = band.shells(box_px, pixel_size_A or 1.0)
     if low > box_px / 2:
         what = f"{low:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px"
-        yield Fault(low_key, what, f"at most {box_px // 2} Fourier px")
+        yield Fault(low_key, what, f"at most {box_px // 2} Fourier px", code="E305")
     elif low <= high:
-        yield Fault(low_key, f"the band from {high:.3g} to {low:.3g} Fourier px is empty", "raise the low-pass")
+        yield Fault(
+            low_key,
+            f"the band from {high:.3g} to {low:.3g} Fourier px is empty",
+            "raise the low-pass",
+            code="E306",
+            also=(("search", "bandpass", "highpass_A" if band.highpass_A is not None else "highpass_fpx"),),
+        )

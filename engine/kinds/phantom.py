@@ -96,10 +96,14 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             ("object", "radius_px"),
             f"the object reaches {reach:.1f} px from the box centre, the box of {boxes.box_px} px only {boxes.box_px // 2}",
             "make the object or its shifts smaller, or the box larger",
+            code="E309",
+            also=(("boxes", "box_px"),),
         )
     low, high = boxes.tilt_range_deg
     if not -90 <= low < high <= 90:
-        yield Fault(("boxes", "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]")
+        yield Fault(
+            ("boxes", "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]", code="E307"
+        )
 
 
 def unfold(project: Project) -> list[Step]:

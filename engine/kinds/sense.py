@@ -29,6 +29,8 @@ def pixel_sizes(sources: Sequence[tuple[Key, str, float | None]]) -> Iterator[Fa
                 key,
                 f"{name} has a pixel size of {size:g} A, {first_name} of {first:g} A",
                 "resample, or mend the one that is wrong",
+                code="E405",
+                also=(telling[0][0],),
             )
 
 
@@ -48,7 +50,7 @@ def symmetry_name(name: str, key: Key) -> Iterator[Fault]:
     try:
         symmetry.operators(name)
     except EngineError as error:
-        yield Fault(key, str(error))
+        yield Fault(key, str(error), code="E316")
 
 
 def table_and_particles(table: Table | None, particles: ParticleFacts | None, key: Key) -> Iterator[Fault]:
@@ -56,7 +58,7 @@ def table_and_particles(table: Table | None, particles: ParticleFacts | None, ke
     if table is None:
         return
     if not len(table):
-        yield Fault(key, "the table is empty")
+        yield Fault(key, "the table is empty", code="E402")
         return
     tag = table["tag"]
     for what, bad, advice in (
@@ -74,23 +76,36 @@ def table_and_particles(table: Table | None, particles: ParticleFacts | None, ke
         ),
     ):
         if bad.any():
-            yield Fault(key, f"{bad.sum()} of {len(table)} rows {what}, first in row {bad.argmax() + 1}", advice)
+            yield Fault(
+                key, f"{bad.sum()} of {len(table)} rows {what}, first in row {bad.argmax() + 1}", advice, code="E401"
+            )
     tags, counts = np.unique(tag, return_counts=True)
     if (counts > 1).any():
-        yield Fault(key, f"tag {tags[counts > 1][0]:g} stands in {counts.max()} rows", "give each particle one row")
+        yield Fault(
+            key, f"tag {tags[counts > 1][0]:g} stands in {counts.max()} rows", "give each particle one row", code="E403"
+        )
     if not (table["averaged"] == 1).any():
-        yield Fault(key, "no particle has averaged = 1 (column 3)", "set it for those that take part")
+        yield Fault(key, "no particle has averaged = 1 (column 3)", "set it for those that take part", code="E402")
     unknown = sorted(set(table["ftype"]) - set(KNOWN_FTYPES))
     if unknown:
-        yield Fault(key, f"ftype {unknown[0]:g} is not known", f"one of {', '.join(map(str, KNOWN_FTYPES))}")
+        yield Fault(
+            key, f"ftype {unknown[0]:g} is not known", f"one of {', '.join(map(str, KNOWN_FTYPES))}", code="E401"
+        )
     if len(np.unique(table["apix"][table["apix"] > 0])) > 1 and not table_pixel_size(table):
         sizes = ", ".join(f"{size:g}" for size in np.unique(table["apix"]))
-        yield Fault(key, f"mixes pixel sizes (column apix): {sizes} A", "align particles of one pixel size at a time")
+        yield Fault(
+            key,
+            f"mixes pixel sizes (column apix): {sizes} A",
+            "align particles of one pixel size at a time",
+            code="E405",
+        )
     if particles and len(table) > particles.n_particles:
         yield Fault(
             key,
             f"the table has {len(table)} rows, but there are {particles.n_particles} particles",
             "use the table that was written with the particles",
+            code="E407",
+            also=(("data", "particles"),),
         )
 
 
@@ -120,7 +135,7 @@ def same_box(
     """A fault when a volume is not a cube of the given side."""
     if facts and box_px and facts.shape_zyx != (box_px,) * 3:
         size = " x ".join(str(n) for n in facts.shape_zyx[::-1])
-        yield Fault(key, f"has {size} px, {others} {box_px}", "resample it to that box")
+        yield Fault(key, f"has {size} px, {others} {box_px}", "resample it to that box", code="E406")
 
 
 def own_weights(text: str | None, table: Table | None, particles: ParticleFacts | None, look: Look) -> Iterator[Fault]:
@@ -128,9 +143,14 @@ def own_weights(text: str | None, table: Table | None, particles: ParticleFacts 
     facts = look.weights(text) if text else None
     if table is not None and (facts or not text):
         for what, advice in _unweighted(table, facts):
-            yield Fault(("data", "weights") if text else ("data", "table"), what, advice)
+            yield Fault(("data", "weights") if text else ("data", "table"), what, advice, code="E407")
     if facts and particles and facts.box_px != particles.box_px:
-        yield Fault(("data", "weights"), f"are for boxes of {facts.box_px} px, the particles have {particles.box_px}")
+        yield Fault(
+            ("data", "weights"),
+            f"are for boxes of {facts.box_px} px, the particles have {particles.box_px}",
+            code="E406",
+            also=(("data", "particles"),),
+        )
 
 
 def usable_weights(table: Table, weights: Weights | None, box_px: int) -> None:

@@ -55,10 +55,14 @@ def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
     for threshold in (0.143, 0.5):
         marks.append(frame.level(threshold, f"{threshold:g}"))
         noted = curve.notes.get(f"resolution_at_{threshold:g}_A")
-        if isinstance(noted, int | float) and noted > 0:
+        if not isinstance(noted, int | float) or noted <= 0:
+            continue
+        if (curve[names[0]] < threshold).any():
             told.append(f"{noted:.1f} Å at {threshold:g}")
             if step:
                 dots.append(frame.named_dot(min(step / float(noted), x.high), threshold, f"{noted:.1f} Å", "s1"))
+        else:
+            told.append(f"above {threshold:g} down to {noted:.1f} Å")
     lines = [frame.line(shells, curve[name], class_) for class_, name in zip(SERIES, names, strict=False)]
     key = legend((class_, _FSC_NAMES.get(name, label(name))) for class_, name in zip(SERIES, names, strict=False))
     between = f"Between {curve.notes['between']}. " if "between" in curve.notes else ""
@@ -224,9 +228,9 @@ def directions(table: Table) -> Markup:
             radius = scale * np.sqrt(2) * np.sin(np.radians(angle_deg) / 2)
             parts.append(element("circle", cx=middle[0] + scale * centre, cy=middle[1], r=float(radius), class_="ring"))
             if centre < 0:
-                at = middle[0] + scale * centre
+                beside = middle[0] + scale * centre + 3
                 parts.append(
-                    element("text", f"{angle_deg}°", x=at + 3, y=middle[1] - float(radius) + 11, class_="small halo")
+                    element("text", f"{angle_deg}°", x=beside, y=middle[1] - float(radius) + 11, class_="small halo")
                 )
     for centre, word in ((-_GAP, "axes towards +z"), (_GAP, "towards −z")):
         parts.append(element("text", word, x=middle[0] + scale * centre, y=232, text_anchor="middle"))

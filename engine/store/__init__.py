@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
@@ -17,7 +18,7 @@ from engine.step import Outputs, Step, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
 from engine.store.journal import Journal
-from engine.store.lock import Lock, LockHeld, lock_holder, locked, now
+from engine.store.lock import Lock, LockHeld, lock_holder, locked, now, request_stop
 from engine.store.reading import (
     ADVICE,
     StoredItem,
@@ -35,6 +36,7 @@ from engine.store.reading import (
     shape_of,
     what_is,
 )
+from engine.store.trial import trial
 from engine.store.writing import engine_version, facts_of, plain, stream_bytes, write
 
 __all__ = [
@@ -46,7 +48,13 @@ __all__ = [
     "StoredStep",
     "StoredTomogram",
     "free_bytes",
+    "hdf5_version",
+    "trial",
 ]
+
+
+def hdf5_version() -> str:
+    return h5py.version.hdf5_version
 
 
 class Store:
@@ -270,6 +278,14 @@ class Store:
     def _check_lock(self) -> None:
         if self._held:
             self._held.check()
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether somebody has asked the run that holds the lock, this one, to stop; the request is taken away."""
+        return self._held is not None and self._held.is_asked_to_stop()
+
+    def request_stop(self, in_a_hurry: bool = False) -> dict[str, Any] | None:
+        """Asks the holder of the lock to stop; None where nobody holds it (see `lock.request_stop`)."""
+        return request_stop(self.folder, in_a_hurry)
 
     def lock_holder(self) -> dict[str, Any] | None:
         """host, pid, started, alive and silent_s of the last run that did not end by itself; None when the last one did."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,11 +29,12 @@ from typing import Any
 from engine.faults import EngineError
 from engine.store.atomic import make_folder, told
 from engine.store.disk import disk
-from engine.store.process import lives, this_process
+from engine.store.process import lives, signalled, this_process
 
 FOLDER = ".lock"
 BEAT_S = 5.0
 LOOK_S, LOOKS = 1.0, 30
+HURRY_S = 0.2
 _RELEASED = b"released\n"
 _MOST_BYTES = 4096
 _held_here: set[bytes] = set()
@@ -62,6 +64,15 @@ class Lock:
             raise LockHeld(
                 f"{self.path.parent.parent}: {_taker_text(self.path.parent)} (this run ends and changes nothing more)"
             )
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether somebody has asked this holder to stop by a file, which is removed."""
+        path = _request_of(self.path)
+        if not os.path.lexists(path):
+            return False
+        with suppress(OSError):
+            disk().remove(path)
+        return True
 
     def start(self) -> None:
         """Says who holds the lock, and goes on saying so."""
@@ -155,6 +166,30 @@ def lock_holder(folder: Path) -> dict[str, Any] | None:
     return {**seen.holder, "alive": silent_s < LOOK_S * LOOKS if alive is None else alive, "silent_s": silent_s}
 
 
+def request_stop(folder: Path, in_a_hurry: bool = False) -> dict[str, Any] | None:
+    """Asks the holder to stop. As `lock_holder`, and `asked_by`: "signal", or "file" where no signal can be sent from here.
+
+    None where nobody holds the lock, or the holder is known to be dead. in_a_hurry: at once, which a file cannot say. A file is
+    named after the number of the lock, so that it asks no other run.
+    """
+    holder = lock_holder(folder)
+    if holder is None or lives(holder) is False:
+        return None
+    if signalled(holder, signal.SIGUSR1):
+        if in_a_hurry:
+            time.sleep(HURRY_S)
+            signalled(holder, signal.SIGTERM)
+        return {**holder, "asked_by": "signal"}
+    place = folder / FOLDER
+    with told(f"ask the run of {folder} to stop"), suppress(FileExistsError):
+        disk().close(disk().create(_request_of(_path(place, _newest(place)))))
+    return {**holder, "asked_by": "file"}
+
+
+def _request_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.stop")
+
+
 def _lock_folder(folder: Path) -> Path:
     place = folder / FOLDER
     make_folder(folder)
@@ -187,6 +222,8 @@ def _created(path: Path) -> Lock | None:
         if max(numbers, default=0) == int(path.name):
             for lower in set(numbers) - {int(path.name)}:
                 disk().remove(_path(path.parent, lower))
+            for late in path.parent.glob("*.stop"):
+                disk().remove(late)
             return held
     except BaseException:
         held.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,31 @@ def lives(other: Mapping[str, Any]) -> bool | None:
         return False
     is_ending = found.state in "ZX"  # its first thread has; others may still be within the system
     return None if is_ending and found.n_threads > 1 else not is_ending
+
+
+def signalled(other: Mapping[str, Any], number: signal.Signals) -> bool:
+    """Sends the process a signal, if it is known to live and has a handler: without one the signal would end it."""
+    if not lives(other):
+        return False
+    try:
+        handle = os.pidfd_open(other["pid"])
+    except OSError:
+        return False
+    try:
+        if not lives(other) or not _handles(other["pid"], number):  # the number may have gone to another since
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except OSError:  # it belongs to somebody else
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+    caught = next((line.split()[1] for line in lines if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def _view() -> dict[str, str]:

@@ -13,6 +13,7 @@ import resource
 import select
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,10 @@ MOST_MEMORY_BYTES = 1_000_000_000
 """By which the address space may grow."""
 
 PATIENCE_S = 30.0
-"""In which an input must end by the clock; one that waits takes no CPU time."""
+"""After which a child that says nothing, and waits for something else than a core, is given up."""
+
+MOST_SECONDS_IN_C = 20
+"""Of CPU time, after which the system ends a child: no alarm reaches Python while a library's loop does not return."""
 
 PER_CHILD = 400
 LONGEST_MESSAGE = 10_000
@@ -83,7 +87,7 @@ def _in_child(batch: Sequence[int], attempt: Callable[[int], None]) -> Iterator[
     done = 0
     try:
         with os.fdopen(reading, "rb") as stream:
-            for line in _lines(stream):
+            for line in _lines(stream, child):
                 if line is None:
                     yield Outcome(batch[done], "hang", f"no end within {PATIENCE_S:.0f} s")
                     return
@@ -99,17 +103,27 @@ def _in_child(batch: Sequence[int], attempt: Callable[[int], None]) -> Iterator[
         yield Outcome(batch[done], "crash", name)
 
 
-def _lines(stream: Any) -> Iterator[bytes | None]:
-    """Whole lines until the end; None when none comes in time."""
+def _lines(stream: Any, child: int) -> Iterator[bytes | None]:
+    """Whole lines until the end; None when none comes in time, though the child had a core to itself if it wanted one."""
     held = b""
     while True:
         if not select.select([stream], [], [], PATIENCE_S)[0]:
+            if _is_running(child):
+                continue
             yield None
             return
         if not (piece := os.read(stream.fileno(), 1 << 16)):
             return
         *lines, held = (held + piece).split(b"\n")
         yield from lines
+
+
+def _is_running(child: int) -> bool:
+    """Whether a process computes or waits for a core."""
+    try:
+        return Path(f"/proc/{child}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "R"
+    except OSError:
+        return False
 
 
 def _work(batch: Sequence[int], attempt: Callable[[int], None], writing: int) -> None:
@@ -132,6 +146,7 @@ def _too_slow(*_: object) -> None:
 def _attempted(number: int, attempt: Callable[[int], None]) -> Outcome:
     before = _limit_memory()
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + MOST_SECONDS_IN_C, resource.RLIM_INFINITY))
     try:
         attempt(number)
         outcome = Outcome(number, "read")

@@ -182,7 +182,7 @@ CALLER = """
 import sys, time
 from engine import workers
 from engine.devices import Work
-workers.LOOK_S, workers.PATIENCE_S, workers.PATIENCE_TIMES = 0.1, 1.0, 0
+workers.LOOK_S, workers.PATIENCE_S, workers.PATIENCE_TIMES = 0.1, 4.0, 0
 
 def job(number):
     time.sleep(0.3)
@@ -204,7 +204,7 @@ def test_a_program_that_is_stopped_and_continued_goes_on(whom: str) -> None:
         assert caller.stdout.readline() == "begun\n"
         time.sleep(0.5)
         signalled(caller.pid, signal.SIGSTOP)
-        time.sleep(3)
+        time.sleep(6)
         signalled(caller.pid, signal.SIGCONT)
         assert caller.communicate(timeout=60)[0] == "True []\n"
         assert caller.returncode == 0

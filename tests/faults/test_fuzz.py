@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -78,23 +79,27 @@ def attempt(number: int) -> None:
             time.sleep(30)
         case 10:
             os._exit(3)
+        case 11:
+            sum(itertools.repeat(1, 10**11))  # one call of a library, that no alarm interrupts
 
 
 def test_the_child_tells_every_fault_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "MOST_SECONDS", 0.2)
     monkeypatch.setattr(guarded, "PATIENCE_S", 1.5)
-    found = list(guarded.tried(range(12), attempt))
-    assert [one.number for one in found] == list(range(12))
+    monkeypatch.setattr(guarded, "MOST_SECONDS_IN_C", 2)
+    found = list(guarded.tried(range(13), attempt))
+    assert [one.number for one in found] == list(range(13))
     assert [one.what for one in found] == [
-        "read", "told", "traceback", "crash", "slow", "traceback", "memory", "message", "traceback", "hang", "crash", "read",
+        "read", "told", "traceback", "crash", "slow", "traceback", "memory", "message", "traceback", "hang", "crash",
+        "crash", "read",
     ]  # fmt: skip
-    assert [one.is_fault for one in found] == [False, False, *[True] * 9, False]
+    assert [one.is_fault for one in found] == [False, False, *[True] * 10, False]
     signatures = [one.signature for one in found]
     assert signatures[2].startswith("KeyError")
     assert signatures[3] == "SIGSEGV"
     assert "MemoryError" in signatures[5]
     assert signatures[8].startswith("RuntimeWarning")
-    assert signatures[10] == "exit status 3"
+    assert signatures[10:12] == ["exit status 3", "SIGXCPU"]
 
 
 def test_a_fault_is_made_as_small_as_it_can_be(made: fuzz.Bench, monkeypatch: pytest.MonkeyPatch) -> None:

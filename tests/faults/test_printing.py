@@ -195,8 +195,8 @@ def test_hostile_lines_of_a_log_and_of_a_lock_are_clean(folder: Path) -> None:
     assert "\ufffd[31mred" in clean(engine("query", "truth:log"))
     assert steering(engine("query", "truth:log", "--json").stdout) == set()
     assert any(HOSTILE in event for event in json.loads(engine("query", "truth:log", "--json").stdout))
-    holder = {"host": HOSTILE, "pid": HOSTILE, "started": HOSTILE}
-    (folder / "truth" / ".lock").write_text(json.dumps(holder))
+    holder = {"host": HOSTILE, "pid": 4711, "started": HOSTILE}
+    (folder / "truth" / ".lock" / "99999999").write_text(json.dumps(holder) + "\n")
     assert "\ufffd[31mred" in clean(engine("status", "."))
     assert steering(engine("status", ".", "--json").stdout) == set()
     assert "truth: 1 of 1 step" in clean(engine("status", "truth"))

@@ -6,8 +6,10 @@ Compiled once per machine (numba keeps the result in a cache); the global interp
 from engine.kernels.compiled.insertion import empty, folded, insert
 from engine.kernels.compiled.score import best_of_each, shifted, slopes
 from engine.kernels.compiled.turning import correlation_under, mean_and_deviation, mean_over, sum_of_moved
+from engine.kernels.compiled.vector import are_kept
 
 __all__ = [
+    "are_kept",
     "best_of_each",
     "correlation_under",
     "empty",

@@ -37,7 +37,17 @@ def compiled(function: Callable[..., Any]) -> Any:
         return njit(**options)(function)
     kept = loop._cache._cache_file
     kept._source_stamp = (kept._source_stamp, SOURCES)
+    _loops.append(loop)
     return loop
+
+
+_loops: list[Any] = []
+
+
+def are_kept() -> bool:
+    """Whether any loops, as they are made from the sources here, were compiled for this processor and kept on disk."""
+    processor = _loops[0].targetctx.codegen().magic_tuple() if _loops else None
+    return any(key[1] == processor for loop in _loops for key in loop._cache._cache_file._load_index())
 
 
 LANES = 16

@@ -54,7 +54,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from hooks.faults(project.hooks, look)
     for number, settings in enumerate(project.rounds):
         for fault in round_faults(settings, box_px, pixel_size_A):
-            yield Fault(("rounds", number, *fault.key), fault.what, fault.advice)
+            yield fault.inside("rounds", number)
 
 
 def halves_faults(project: Project, table: Table, box_px: int) -> Iterator[Fault]:
@@ -64,7 +64,7 @@ def halves_faults(project: Project, table: Table, box_px: int) -> Iterator[Fault
     try:
         refuse_shared(with_halves(table, project.data.halves), box_px)
     except EngineError as problem:
-        yield Fault(("data", "halves"), str(problem))
+        yield Fault(("data", "halves"), str(problem), code="E408")
 
 
 def adaptive_faults(project: Project) -> Iterator[Fault]:
@@ -75,6 +75,8 @@ def adaptive_faults(project: Project) -> Iterator[Fault]:
                 ("rounds", number, "bandpass", "adaptive"),
                 "the low-pass follows the FSC between two half-sets, and there are none",
                 'data.halves = "parity", "region" or "tomogram-half"; or remove adaptive',
+                code="E303",
+                also=(("data", "halves"),),
             )
 
 
@@ -85,7 +87,10 @@ def fourier_mask_faults(project: Project, look: Look, box_px: int | None) -> Ite
         return
     if project.data.template is None:
         yield Fault(
-            key, "masks the spectrum of data.template, and there is none", "give data.template, or remove the mask"
+            key,
+            "masks the spectrum of data.template, and there is none",
+            "give data.template, or remove the mask",
+            code="E303",
         )
     yield from sense.same_box(look.volume(mask), box_px, key)
 
@@ -99,6 +104,8 @@ def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None
                 (name, "step_deg"),
                 f"{part.step_deg:g} deg is more than half the range of {part.range_deg:g} deg: nothing new would be tried",
                 f"at most {part.range_deg / 2:g}, or range_deg = 0 to leave the search out",
+                code="E308",
+                also=((name, "range_deg"),),
             )
     yield from imposing.faults(settings.symmetry, settings.helix, box_px, pixel_size_A)
     yield from band_faults(settings, box_px, pixel_size_A)
@@ -110,6 +117,7 @@ def round_faults(settings: Round, box_px: int | None, pixel_size_A: float | None
                     ("shifts", "limits_xyz_px"),
                     f"{limit:g} px reaches out of the box of {box_px} px",
                     f"below {box_px / 2:g}",
+                    code="E309",
                 )
                 break
 
@@ -124,6 +132,8 @@ def global_faults(settings: Round) -> Iterator[Fault]:
                 (name,),
                 'search = "global" tries every orientation, whatever the present one',
                 f'remove {name}, or search = "fast" around the present pose',
+                code="E301",
+                also=(("search",),),
             )
     shifts = settings.shifts
     if shifts.frame == "particle" and shifts.origin != "unlimited" and len(set(shifts.limits_xyz_px)) > 1:
@@ -131,6 +141,8 @@ def global_faults(settings: Round) -> Iterator[Fault]:
             ("shifts", "frame"),
             "unequal limits along the axes of a pose that a global search does not believe",
             'frame = "box", or equal limits',
+            code="E301",
+            also=(("search",), ("shifts", "limits_xyz_px")),
         )
 
 
@@ -139,7 +151,9 @@ def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None)
     band = settings.bandpass
     in_A = band.lowpass_A is not None or band.highpass_A is not None
     if in_A and pixel_size_A == 0:
-        yield Fault(("bandpass",), "a cut in A needs a pixel size, and the data have none", "set data.pixel_size_A")
+        yield Fault(
+            ("bandpass",), "a cut in A needs a pixel size, and the data have none", "set data.pixel_size_A", code="E304"
+        )
         return
     if in_A and not (box_px and pixel_size_A):
         if band.lowpass_A and band.highpass_A and band.lowpass_A >= band.highpass_A:
@@ -147,6 +161,8 @@ def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None)
                 ("bandpass", "lowpass_A"),
                 f"the low-pass at {band.lowpass_A:g} A leaves nothing above the high-pass at {band.highpass_A:g} A",
                 "the low-pass is the smaller number in A",
+                code="E306",
+                also=(("bandpass", "highpass_A"),),
             )
         return
     high, low = band.shells(box_px or 1, pixel_size_A or 1.0)
@@ -156,10 +172,12 @@ def band_faults(settings: Round, box_px: int | None, pixel_size_A: float | None)
             where,
             f"the low-pass at {low:.3g} Fourier px leaves nothing above the high-pass at {high:.3g}",
             "raise the low-pass",
+            code="E306",
+            also=(("bandpass", "highpass_A" if band.highpass_A is not None else "highpass_fpx"),),
         )
     elif box_px and low > box_px / 2:
         most = f"at most {box_px // 2} Fourier px" + (f" = {2 * pixel_size_A:.3g} A" if pixel_size_A else "")
-        yield Fault(where, f"{low:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px", most)
+        yield Fault(where, f"{low:.3g} Fourier px lies beyond Nyquist of a box of {box_px} px", most, code="E305")
 
 
 def selection_faults(settings: Round) -> Iterator[Fault]:
@@ -168,7 +186,7 @@ def selection_faults(settings: Round) -> Iterator[Fault]:
         if select is not None:
             separates = name == "select" and settings.separation_px > 0
             for key, what, advice in rule_faults(select, separates):
-                yield Fault((name, key), what, advice)
+                yield Fault((name, key), what, advice, code="E313")
 
 
 def rule_faults(select: Select, separates: bool) -> Iterator[tuple[str, str, str]]:

@@ -59,15 +59,19 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.symmetry_name(project.symmetry, ("symmetry",))
     if (data.average is None) != (data.object is None):
         given = "average" if data.average else "object"
-        yield Fault(("data", given), "a map is compared with a map", "give both average and object, or neither")
+        yield Fault(
+            ("data", given), "a map is compared with a map", "give both average and object, or neither", code="E303"
+        )
     if data.template and not (project.search and data.object):
         advice = "give data.average, data.object and search"
-        yield Fault(("data", "template"), "its hand is told by laying it onto the object", advice)
+        yield Fault(("data", "template"), "its hand is told by laying it onto the object", advice, code="E303")
     for name in ("table", "truth"):
         yield from _poses(name, getattr(data, name), project.by, look)
     if not (data.average and data.object):
         if project.search:
-            yield Fault(("search",), "there is no map to lay onto another", "give data.average and data.object")
+            yield Fault(
+                ("search",), "there is no map to lay onto another", "give data.average and data.object", code="E302"
+            )
         return
     average, true = look.volume(data.average), look.volume(data.object)
     if average and true:
@@ -81,7 +85,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             sources.append((("data", "template"), "the template", template.pixel_size_A))
             if min(template.shape_zyx) < box_px:
                 what = f"its box of {min(template.shape_zyx)} px is smaller than the object's of {box_px} px"
-                yield Fault(("data", "template"), what, "give a map in the object's box or a larger one")
+                yield Fault(("data", "template"), what, "give a map in the object's box or a larger one", code="E406")
         yield from sense.pixel_sizes(sources)
         pixel_size_A = true.pixel_size_A or average.pixel_size_A
         yield from masks.faults(project.mask, ("mask",), look, box_px, pixel_size_A)
@@ -95,6 +99,10 @@ def _poses(name: str, text: str, by: str, look: Look) -> Iterator[Fault]:
     if table is None:
         return
     if wrong := pairs.wrong_rows(table):
-        yield Fault(("data", name), wrong, "mend or remove these rows" if len(table) else "give a table of poses")
+        yield Fault(
+            ("data", name), wrong, "mend or remove these rows" if len(table) else "give a table of poses", code="E401"
+        )
     elif by == "place" and not (table["apix"] > 0).all():
-        yield Fault(("data", name), "places are compared in A, and rows lack a pixel size (column apix)", "fill it")
+        yield Fault(
+            ("data", name), "places are compared in A, and rows lack a pixel size (column apix)", "fill it", code="E304"
+        )

@@ -25,6 +25,7 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             ("data",),
             f"boxes are cut around a table, a line or a grid: {found}",
             "data.table, points.line or points.grid",
+            code="E301",
         )
     yield from _source_faults(project)
     yield from _catalogue_faults(project, look)
@@ -39,18 +40,24 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
                 ("box", "size_px"),
                 f"a box of {project.box.size_px} px is larger than the tomogram",
                 f"at most {smallest}",
+                code="E309",
             )
     if project.data.table is None and "table_origin" in project.data.model_fields_set:
-        yield Fault(("data", "table_origin"), "there is no table", "leave it out")
+        yield Fault(("data", "table_origin"), "there is no table", "leave it out", code="E302")
     table = look.whole_table(project.data.table) if project.data.table else None
     if table is not None:
         yield from _row_faults(table)
     if where and where.line and where.line.start_xyz_px == where.line.end_xyz_px:
-        yield Fault(("points", "line", "end_xyz_px"), "the line has no length", "give two different ends")
+        yield Fault(("points", "line", "end_xyz_px"), "the line has no length", "give two different ends", code="E310")
     if project.sampling:
         low, high = project.sampling.tilt_range_deg
         if not -90 <= low < high <= 90:
-            yield Fault(("sampling", "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]")
+            yield Fault(
+                ("sampling", "tilt_range_deg"),
+                f"[{low:g}, {high:g}] is no range of tilts",
+                "as in [-60, 60]",
+                code="E307",
+            )
 
 
 def _source_faults(project: Project) -> Iterator[Fault]:
@@ -58,14 +65,31 @@ def _source_faults(project: Project) -> Iterator[Fault]:
     data = project.data
     if (data.tomogram is None) == (data.catalogue is None):
         found = "neither is given" if data.tomogram is None else "both are given"
-        yield Fault(("data",), f"boxes are cut from one tomogram or from a catalogue's: {found}", "one of them")
+        yield Fault(
+            ("data",),
+            f"boxes are cut from one tomogram or from a catalogue's: {found}",
+            "one of them",
+            code="E301",
+            also=(("data", "tomogram"), ("data", "catalogue")),
+        )
     elif data.catalogue and project.each is None:
-        yield Fault(("data", "catalogue"), "boxes are cut from each of its tomograms", 'write each = "tomogram"')
+        yield Fault(
+            ("data", "catalogue"), "boxes are cut from each of its tomograms", 'write each = "tomogram"', code="E303"
+        )
     elif data.tomogram and data.bin_factor != 1:
-        yield Fault(("data", "bin_factor"), "is for a catalogue's tomograms", "give data.catalogue, or leave it out")
+        yield Fault(
+            ("data", "bin_factor"),
+            "is for a catalogue's tomograms",
+            "give data.catalogue, or leave it out",
+            code="E302",
+        )
     elif data.catalogue and data.pixel_size_A:
         yield Fault(
-            ("data", "pixel_size_A"), "the catalogue has the pixel sizes", "leave it out, or mend the catalogue"
+            ("data", "pixel_size_A"),
+            "the catalogue has the pixel sizes",
+            "leave it out, or mend the catalogue",
+            code="E302",
+            also=(("data", "catalogue"),),
         )
 
 
@@ -79,7 +103,7 @@ def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
         shape = binned_shape(one.shape_zyx or (0, 0, 0), factor)
         if one.shape_zyx and project.box.size_px > min(shape):
             what = f"a box of {project.box.size_px} px is larger than tomogram {one.number}, binned by {factor}"
-            yield Fault(("box", "size_px"), what, f"at most {min(shape)}")
+            yield Fault(("box", "size_px"), what, f"at most {min(shape)}", code="E309")
     table = look.whole_table(project.data.table) if project.data.table else None
     if table is None or project.data.table is None:
         return
@@ -89,11 +113,16 @@ def _catalogue_faults(project: Project, look: Look) -> Iterator[Fault]:
     some = f'"{text.split(":tomo=")[0]}:tomo=[{",".join(f"{number:g}" for number in sorted(there & known))}]"'
     if known - there:
         none = ", ".join(f"{number:g}" for number in sorted(known - there))
-        yield Fault(("data", "table"), f"has no row of tomogram {none} (column tomo)", f"catalogue = {some}")
+        yield Fault(
+            ("data", "table"), f"has no row of tomogram {none} (column tomo)", f"catalogue = {some}", code="E404"
+        )
     if there - known and is_address(text) and parse(text).tomo is None:
         lost = ", ".join(f"{number:g}" for number in sorted(there - known))
         yield Fault(
-            ("data", "table"), f"has rows of tomogram {lost}, which the catalogue has not", f"catalogue = {some}"
+            ("data", "table"),
+            f"has rows of tomogram {lost}, which the catalogue has not",
+            f"catalogue = {some}",
+            code="E404",
         )
 
 
@@ -102,12 +131,12 @@ def _row_faults(table: Table) -> Iterator[Fault]:
     numbers = np.column_stack([table.positions_xyz_px, table.shifts_xyz_px])
     if (lost := ~np.isfinite(numbers).all(axis=1)).any():
         what = f"{lost.sum()} rows have positions or shifts that are no numbers, first row {lost.argmax() + 1}"
-        yield Fault(("data", "table"), what, "mend or remove these rows")
+        yield Fault(("data", "table"), what, "mend or remove these rows", code="E401")
     names, counts = np.unique(np.column_stack([table["tomo"], table["tag"]]), axis=0, return_counts=True)
     if (counts > 1).any():
         tomo, tag = names[counts.argmax()]
         what = f"tag {tag:g} stands in {counts.max()} rows of tomogram {tomo:g}"
-        yield Fault(("data", "table"), what, "give each particle one row")
+        yield Fault(("data", "table"), what, "give each particle one row", code="E403")
 
 
 def _name_faults(names: Mapping[int, str], catalogue: Catalogue) -> Iterator[Fault]:
@@ -116,7 +145,9 @@ def _name_faults(names: Mapping[int, str], catalogue: Catalogue) -> Iterator[Fau
     for number, name in names.items():
         if numbers.get(name, number) != number:
             what = f"{name} is tomogram {number} of the table's file and {numbers[name]} of the catalogue"
-            yield Fault(("data", "table"), what, "number the catalogue's [[tomograms]] as the file's names sort")
+            yield Fault(
+                ("data", "table"), what, "number the catalogue's [[tomograms]] as the file's names sort", code="E404"
+            )
             return
 
 
@@ -137,6 +168,7 @@ def _place_faults(project: Project, table: Table, catalogue: Catalogue) -> Itera
             ("data", "table"),
             f"{n_outside} of {n_rows} particles lie outside their tomograms",
             "in px of another size? see table_pixel_size_A; from the middle, as RELION 5's? see table_origin",
+            code="E404",
         )
 
 
@@ -144,10 +176,18 @@ def _normalisation_faults(box: Box) -> Iterator[Fault]:
     if box.background_radius_px is None:
         return
     if box.normalise != "background":
-        yield Fault(("box", "background_radius_px"), 'is for normalise = "background"', "leave it out")
+        yield Fault(
+            ("box", "background_radius_px"),
+            'is for normalise = "background"',
+            "leave it out",
+            code="E302",
+            also=(("box", "normalise"),),
+        )
     elif box.background_radius_px >= 0.85 * box.size_px:
         yield Fault(
             ("box", "background_radius_px"),
             f"outside {box.background_radius_px:g} px little is left of a box of {box.size_px} px",
             f"{3 * box.size_px // 8} or so",
+            code="E313",
+            also=(("box", "size_px"),),
         )

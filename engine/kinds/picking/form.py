@@ -64,7 +64,9 @@ class Model(Form):
         "a table. What belongs together in it (a contour, a dipole, linked markers) is one region",
     )
     file_pixel_size_A: float | None = Field(
-        default=None, gt=0, description="Pixel size that the file counts in; omitted: as it tells, or the tomogram's"
+        default=None,
+        gt=0,
+        description="Pixel size in A that the file counts in; omitted: as it tells, or the tomogram's",
     )
     file_origin_xyz_A: Vector = Field(
         default=(0.0, 0.0, 0.0),
@@ -169,10 +171,14 @@ class LatticeModel(Model):
     spacing_A: float | None = Field(default=None, gt=0, description="Side of the cells of a cubic lattice, in A")
     cell_xyz_A: Cell | None = Field(default=None, description="Or the three vectors of a cell, in A")
     origin_xyz_px: Vector | None = Field(
-        default=None, description="A point of the lattice; omitted: it lies in the middle"
+        default=None, description="A point of the lattice, 0-based px; omitted: it lies in the middle"
     )
-    first_xyz_px: Vector | None = Field(default=None, description="Lower corner of the box; omitted: the tomogram's")
-    last_xyz_px: Vector | None = Field(default=None, description="Upper corner of the box; omitted: the tomogram's")
+    first_xyz_px: Vector | None = Field(
+        default=None, description="Lower corner of the box, 0-based px; omitted: the tomogram's"
+    )
+    last_xyz_px: Vector | None = Field(
+        default=None, description="Upper corner of the box, 0-based px; omitted: the tomogram's"
+    )
 
     @model_validator(mode="after")
     def _one_lattice(self) -> LatticeModel:
@@ -187,7 +193,7 @@ class PointsModel(Model):
     model: Literal["points"]
     points_xyz_px: Vectors = Field(default=(), description="Marks, typed, 0-based px")
     from_xyz_px: Vector | None = Field(
-        default=None, description="z points away from here; omitted: along the tomogram's z"
+        default=None, description="z points away from here, 0-based px; omitted: along the tomogram's z"
     )
 
 
@@ -231,9 +237,9 @@ class Gold(Form):
 
     tomo: int | None = Field(default=None, ge=0, description="Number of the tomogram; omitted: as a model's")
     file: OptionalMarksReference = Field(default=None, description="Where they are: a file as a model's")
-    file_pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size that the file counts in")
+    file_pixel_size_A: float | None = Field(default=None, gt=0, description="Pixel size in A that the file counts in")
     file_origin_xyz_A: Vector = Field(
-        default=(0.0, 0.0, 0.0), description="What a viewer calls the middle of voxel (0, 0, 0)"
+        default=(0.0, 0.0, 0.0), description="What a viewer calls the middle of voxel (0, 0, 0), in A"
     )
     points_xyz_px: Vectors = Field(default=(), description="Or typed, 0-based px")
     distance_A: float = Field(gt=0, description="Points nearer than this to one are dropped, in A")

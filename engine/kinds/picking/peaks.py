@@ -45,17 +45,20 @@ def faults(project: Project, look: Look) -> Iterator[Fault]:
                 ("models", place),
                 "peaks are looked for in the map of one tomogram",
                 "give [[tomograms]] a map, and tomo",
+                code="E303",
             )
             continue
         if model.file:
-            yield Fault(("models", place, "file"), "peaks read no marks", "leave it out")
+            yield Fault(("models", place, "file"), "peaks read no marks", "leave it out", code="E302")
         facts = look.volume(seen.map)
         box_px = facts.shape_zyx[-1] if facts else None
         yield from sense.same_box(facts, box_px, ("models", place), "peaks are looked for in a cube, its map has")
         pixel_size_A = seen.pixel_size_A or (facts.pixel_size_A if facts else None)
         if model.lowpass_A and pixel_size_A and model.lowpass_A < 2 * pixel_size_A:
             what = f"{model.lowpass_A:g} A is finer than a map of {pixel_size_A:g} A/px holds"
-            yield Fault(("models", place, "lowpass_A"), what, f"{2 * pixel_size_A:g} or more, or leave it out")
+            yield Fault(
+                ("models", place, "lowpass_A"), what, f"{2 * pixel_size_A:g} or more, or leave it out", code="E305"
+            )
         yield from masks.faults(model.within, ("models", place, "within"), look, box_px, pixel_size_A)
 
 

@@ -27,7 +27,13 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
         yield from sense.same_box(other, box_px, ("data", "onto"), "data.map has")
         sizes.append((("data", "onto"), "the map", other.pixel_size_A if other else None))
         if data.density == "dark":
-            yield Fault(("data", "density"), "two maps are compared as they are", "remove it: it is for drawn objects")
+            yield Fault(
+                ("data", "density"),
+                "two maps are compared as they are",
+                "remove it: it is for drawn objects",
+                code="E302",
+                also=(("data", "onto"),),
+            )
     else:
         yield from masks.faults(data.onto, ("data", "onto"), look, box_px, pixel_size_A)
     yield from sense.pixel_sizes(sizes)

@@ -27,13 +27,13 @@ from engine.kinds.selection.form import (
 def check(project: Project, look: Look) -> Iterator[Fault]:
     """What is wrong between fields, and between the filters and the table."""
     if not project.filters and project.halves == "none":
-        yield Fault(("filters",), "there is nothing to do", "add [[filters]], or halves")
+        yield Fault(("filters",), "there is nothing to do", "add [[filters]], or halves", code="E314")
     for number, form in enumerate(project.filters):
         if isinstance(form, ByExpression):
             try:
                 rows(form.keep, Table({}))
             except EngineError as problem:
-                yield Fault(("filters", number, "keep"), str(problem))
+                yield Fault(("filters", number, "keep"), str(problem), code="E315")
     table = look.table(project.data.table)
     if table is None:
         return
@@ -52,7 +52,7 @@ def faults_of_table(table: Table, filters: Sequence[Filter], typed_A: float | No
     """What keeps the filters from judging the table, with advice."""
     key = ("data", "table")
     if not len(table):
-        yield Fault(key, "has no rows", "name another one")
+        yield Fault(key, "has no rows", "name another one", code="E402")
         return
     is_far = [one for one in filters if isinstance(one, ByDistance | ByLattice)]
     has_A = any(getattr(one, "distance_A", None) or getattr(one, "range_A", None) for one in is_far)
@@ -61,6 +61,7 @@ def faults_of_table(table: Table, filters: Sequence[Filter], typed_A: float | No
             key,
             "has no pixel size in all of its rows (column apix), and distances are asked for in A",
             "give data.pixel_size_A, or distances in px",
+            code="E304",
         )
     for name in sorted(columns_read(filters)):
         bad = ~np.isfinite(table[name])
@@ -69,7 +70,10 @@ def faults_of_table(table: Table, filters: Sequence[Filter], typed_A: float | No
                 f"has no number in the column {name} of {bad.sum()} rows, the first of tag {table.tags[bad.argmax()]}"
             )
             yield Fault(
-                key, what, f'mend them, or filter them out before: by = "expression", keep = "{name} == {name}"'
+                key,
+                what,
+                f'mend them, or filter them out before: by = "expression", keep = "{name} == {name}"',
+                code="E401",
             )
 
 

@@ -106,13 +106,16 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     form, where = project.particles, project.tomograms
     low, high = where.tilt_range_deg
     if not -90 <= low < high <= 90:
-        yield Fault(("tomograms", "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]")
+        yield Fault(
+            ("tomograms", "tilt_range_deg"), f"[{low:g}, {high:g}] is no range of tilts", "as in [-60, 60]", code="E307"
+        )
     least, most = form.radius_A
     if not 3 * form.spacing_A <= least <= most:
         yield Fault(
             ("particles", "radius_A"),
             f"[{least:g}, {most:g}] is no range of radii of a lattice with {form.spacing_A:g} A between hexamers",
             f"from {3 * form.spacing_A:g} on, the lesser first",
+            code="E307",
         )
     yield from _model_faults(project.hexamer.model, look)
     needed = 2 * (most + MEMBRANE_A + 4 * where.pixel_size_A) / where.pixel_size_A
@@ -121,6 +124,8 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
             ("tomograms", "size_xyz_px"),
             f"a particle of radius {most:g} A with its membrane takes {needed:.0f} px, one side has {min(where.size_xyz_px)}",
             "make the tomogram larger or particles.radius_A smaller",
+            code="E309",
+            also=(("particles", "radius_A"),),
         )
 
 
@@ -134,9 +139,13 @@ def _model_faults(model: Model | None, look: Look) -> Iterator[Fault]:
         return
     have = list(dict.fromkeys(residues.chains))
     if lost := [chain for chain in model.chains if chain not in have]:
-        yield Fault((*key, "chains"), f"there is no chain {lost[0]}", f"the file has {', '.join(have[:12])}")
+        yield Fault(
+            (*key, "chains"), f"there is no chain {lost[0]}", f"the file has {', '.join(have[:12])}", code="E409"
+        )
         return
     points = residues.of(model.chains).points_xyz_A - model.origin_xyz_A
     if (apart := float(np.linalg.norm(points.mean(axis=0)))) > FURTHEST_A:
         what = f"the chains lie {apart:.0f} A from this point"
-        yield Fault((*key, "origin_xyz_A"), what, "give the point of their axis at the height of the lattice")
+        yield Fault(
+            (*key, "origin_xyz_A"), what, "give the point of their axis at the height of the lattice", code="E409"
+        )

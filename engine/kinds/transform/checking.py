@@ -33,17 +33,30 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     if isinstance(data.table, str):
         keys = [("data", "table")]
     if not names:
-        yield Fault(("data", "table"), "names no table", "name one or more")
+        yield Fault(("data", "table"), "names no table", "name one or more", code="E303")
         return
     if data.tomogram_numbers is not None and len(data.tomogram_numbers) != len(names):
         what = f"{len(data.tomogram_numbers)} numbers for {len(names)} tables"
-        yield Fault(("data", "tomogram_numbers"), what, "one for each table, in the same order")
+        yield Fault(
+            ("data", "tomogram_numbers"),
+            what,
+            "one for each table, in the same order",
+            code="E312",
+            also=(("data", "table"),),
+        )
     if len(names) == 1 and not project.operations and data.tomogram_numbers is None:
-        yield Fault(("data", "table"), "nothing is done to the table", "write [[operations]], or name several tables")
+        yield Fault(
+            ("data", "table"),
+            "nothing is done to the table",
+            "write [[operations]], or name several tables",
+            code="E314",
+        )
     tables = [look.table(text) for text in names]
     for key, name, table in zip(keys, names, tables, strict=True):
         if table is not None:
-            yield from (Fault(key, what, _advice(what, look.tomograms(name))) for what in wrong_rows(table))
+            yield from (
+                Fault(key, what, _advice(what, look.tomograms(name)), code="E401") for what in wrong_rows(table)
+            )
     volume = look.volume(data.map) if data.map else None
     sizes: list[tuple[Key, str, float | None]] = [
         (("data", "pixel_size_A"), "data.pixel_size_A", data.pixel_size_A),
@@ -53,10 +66,10 @@ def check(project: Project, look: Look) -> Iterator[Fault]:
     yield from sense.pixel_sizes(sizes)
     if volume and len(set(volume.shape_zyx)) > 1:
         size = " x ".join(str(n) for n in volume.shape_zyx[::-1])
-        yield Fault(("data", "map"), f"has {size} px, which is no cube", "cut or pad it to a cube")
+        yield Fault(("data", "map"), f"has {size} px, which is no cube", "cut or pad it to a cube", code="E406")
     for number, form in enumerate(project.operations):
         for fault in _operation_faults(form, project, project.operations[:number], tables, look):
-            yield Fault(("operations", number, *fault.key), fault.what, fault.advice)
+            yield fault.inside("operations", number)
 
 
 def _advice(what: str, tomograms: tuple[int, ...]) -> str:
@@ -75,6 +88,7 @@ def _operation_faults(
             ("do",),
             f"{form.do} does nothing that a map could follow",
             "leave out data.map; an operation whose points were marked in it names it (map)",
+            code="E301",
         )
     if isinstance(form, Expand | Subbox):
         yield from sense.symmetry_name(form.symmetry, ("symmetry",))
@@ -83,16 +97,16 @@ def _operation_faults(
         if form.is_place and data.map and not form.map and any(isinstance(one, Expand | Subbox) for one in before):
             name = "markers" if form.markers else form.PLACES[1]
             what = "data.map was marked before there were copies"
-            yield Fault((name,), what, "give map, which shows the average as it is now")
+            yield Fault((name,), what, "give map, which shows the average as it is now", code="E303")
     if isinstance(form, Rigid) and form.transform:
         table = look.poses(form.transform)
         if table is not None and len(table) != 1:
             what = f"{form.transform} has {len(table)} rows; a transform is one row"
-            yield Fault(("transform",), what, "name the transform of a registration")
+            yield Fault(("transform",), what, "name the transform of a registration", code="E407")
     if isinstance(form, Perturb) and form.angle_deg == form.shift_px == 0:
-        yield Fault((), "disturbs nothing", "give angle_deg, shift_px or both")
+        yield Fault((), "disturbs nothing", "give angle_deg, shift_px or both", code="E314")
     if isinstance(form, Rescale) and form.factor == 1:
-        yield Fault(("factor",), "1 leaves the table as it is", "new px for one px now")
+        yield Fault(("factor",), "1 leaves the table as it is", "new px for one px now", code="E314")
     if isinstance(form, Compose):
         yield from _sharing_faults(form, names, project.each is not None, look)
         yield from _average_faults(form, tables, data.tomogram_numbers, look)
@@ -103,17 +117,17 @@ def _mark_faults(form: Marked, of_project: str | None, look: Look) -> Iterator[F
     name = "markers" if form.markers else form.PLACES[1]
     if form.is_place and not (form.map or of_project or form.box_px):
         advice = "give the map that was marked, data.map or box_px, or an offset from the centre"
-        yield Fault((name,), "a place in the box needs the box", advice)
+        yield Fault((name,), "a place in the box needs the box", advice, code="E303")
     if form.box_px and (form.map or of_project):
-        yield Fault(("box_px",), "the box is that of the map", "remove box_px")
+        yield Fault(("box_px",), "the box is that of the map", "remove box_px", code="E302", also=(("map",),))
     if form.markers:
         try:
             if (marks := look.marks(form.markers)) is not None:
                 chosen(form, marks)
         except EngineError as error:
-            yield Fault(("markers",), str(error))
+            yield Fault(("markers",), str(error), code="E409")
     elif "markers_in" in form.model_fields_set:
-        yield Fault(("markers_in",), "there are no markers", "remove it")
+        yield Fault(("markers_in",), "there are no markers", "remove it", code="E302")
 
 
 def _sharing_faults(form: Compose, names: tuple[str, ...], of_each: bool, look: Look) -> Iterator[Fault]:
@@ -123,7 +137,7 @@ def _sharing_faults(form: Compose, names: tuple[str, ...], of_each: bool, look: 
     poses, n_tomograms = look.poses(form.poses), len(look.tomograms(names[0]))
     if of_each or n_tomograms > 1 or (poses is not None and len(poses) > 1):
         what = f"{names[0]} is one table, so all of its particles would belong to the average of tag 1"
-        yield Fault(("by",), what, 'by = "tomo", or another column that tells their average')
+        yield Fault(("by",), what, 'by = "tomo", or another column that tells their average', code="E312")
 
 
 def _average_faults(
@@ -134,7 +148,7 @@ def _average_faults(
     if poses is None:
         return
     if wrong := wrong_rows(poses):
-        yield Fault(("poses",), wrong[0], "mend or remove these rows")
+        yield Fault(("poses",), wrong[0], "mend or remove these rows", code="E401")
         return
     of_rows = [np.array([n]) for n in range(1, len(tables) + 1)]
     if form.by != "table":
@@ -144,4 +158,4 @@ def _average_faults(
     if of_rows and (absent := without_pose(np.concatenate(of_rows), poses)):
         shown = ", ".join(f"{number:g}" for number in absent[:5])
         what = f"{form.poses} has no average {shown}, which particles belong to by {form.by}"
-        yield Fault(("poses",), what, "mend by, or the tags")
+        yield Fault(("poses",), what, "mend by, or the tags", code="E407")

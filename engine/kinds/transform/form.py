@@ -70,7 +70,10 @@ class Marked(Operation):
         "before left it. Omitted: data.map, the average before all of them, whose points are taken along",
     )
     box_px: int | None = Field(
-        default=None, ge=1, le=4096, description="Side of the box that typed places are counted in; omitted: the map's"
+        default=None,
+        ge=1,
+        le=4096,
+        description="Side of the box in px that typed places are counted in; omitted: the map's",
     )
 
     @property
