@@ -21,7 +21,7 @@ from engine.files import open_particles
 from engine.plan import locate
 from engine.project import Project, load, neighbour
 from engine.step import Step, reference_of
-from engine.store import Store
+from engine.store import Store, StoredItem
 
 LOG = "log"
 PARTICLES = "particles"
@@ -322,10 +322,16 @@ def _listing(project: Project, store: Store) -> Answer:
         raise EngineError(_not_run(project, store, stored))
     listed = []
     for item, (_, meaning) in project.items.items():
-        holders = [step for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
-        if holders:
-            entries = store.listing(holders[-1].name)
-            meant = [entry for entry in entries if entry.path.rsplit("/", 1)[-1] == item]
-            newest = next((entry for entry in meant if entry.path == item), meant[0])
-            listed.append(Listed(item, meaning, newest.what, newest.shape, tuple(step.name for step in holders)))
+        holders = [step.name for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
+        if newest := _newest_entry(store, holders, item):
+            listed.append(Listed(item, meaning, newest.what, newest.shape, tuple(holders)))
     return Answer(project.name, listing=tuple(listed))
+
+
+def _newest_entry(store: Store, holders: Sequence[str], item: str) -> StoredItem | None:
+    """The item of the newest step that holds it, plain rather than of a reference; an older project's step may lack it."""
+    for name in reversed(holders):
+        meant = [entry for entry in store.listing(name) if entry.path.rsplit("/", 1)[-1] == item]
+        if meant:
+            return next((entry for entry in meant if entry.path == item), meant[0])
+    return None

@@ -8,6 +8,7 @@ Workers die with the caller, however it ends.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import multiprocessing
 import os
@@ -312,13 +313,25 @@ def _serve(
                     line.send((number, None, _Failed(f"{type(fault).__name__}: {fault}")))
                 return
             fault.add_note(f"in a worker process:\n{traceback.format_exc()}")
-            answer = number, None, fault  # raised again by the caller
+            answer = number, None, _sendable(fault)  # raised again by the caller
         try:
             line.send(answer)
         except OSError:
             return  # the caller has gone
         except Exception as fault:
             line.send((number, None, RuntimeError(f"what a worker found cannot be sent: {fault!r}")))
+
+
+def _sendable(fault: Exception) -> Exception:
+    """The exception, or one with its words where it cannot be made again at the other end of the line."""
+    try:
+        copy.copy(fault)
+    except Exception:
+        told = RuntimeError(f"{type(fault).__name__}: {fault}")
+        for note in fault.__notes__:
+            told.add_note(note)
+        return told
+    return fault
 
 
 class _Leave:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,15 @@ def test_a_name_alone_lists_what_there_is(folder: Path) -> None:
         assert listing["particles"].shape == (8, 8, 8, 8)
         assert listing["particles"].steps == ("ite_0000",)
         assert listing["fsc"].steps == ("ite_0001", "ite_0002", "ite_0003")
+
+
+def test_a_stored_step_may_lack_an_item_that_the_plan_makes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = toy.project(folder)
+    project.steps[:] = [dataclasses.replace(step, makes=(*step.makes, "mask")) for step in project.steps]
+    toy.use(monkeypatch, project)
+    assert {row.item for row in query("pr_1", folder=folder).listing} == {
+        *("average", "table", "fsc", "particles", "summary")
+    }
 
 
 def test_the_log_is_the_list_of_events(folder: Path) -> None:

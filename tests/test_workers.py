@@ -41,6 +41,22 @@ def test_a_workers_exception_is_the_callers_and_says_where_it_happened():
     assert "test_workers.py" in caught.value.__notes__[0]
 
 
+class Fussy(Exception):
+    """Cannot be made again from its text alone, as what a process sends is."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+
+
+def test_an_exception_that_cannot_be_made_again_arrives_with_its_words():
+    def job(number):
+        raise Fussy("a fault", 4)
+
+    with pytest.raises(RuntimeError, match="Fussy: a fault at 4") as caught:
+        list(Work(2).map(job, range(3)))
+    assert "test_workers.py" in caught.value.__notes__[0]
+
+
 def test_what_cannot_be_sent_is_said_so():
     with pytest.raises(RuntimeError, match="cannot be sent"):
         list(Work(2).map(lambda job: lambda: job, range(2)))

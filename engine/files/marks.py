@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from engine.data import Curve, Marks, Table
 from engine.faults import EngineError
@@ -191,8 +190,8 @@ def _read_cmm(path: Path) -> Marks:
     order = np.argsort(markers.ids, kind="stable")
     place = {int(one): n for n, one in enumerate(markers.ids[order].tolist())}
     ends = np.array([[place[int(end)] for end in link] for link in markers.links]).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(order), len(order)))
-    labels = connected_components(graph, directed=False)[1]
+    graph = scipy.sparse.coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(order), len(order)))
+    labels = scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
     is_linked = np.isin(np.arange(len(order)), ends)
     radii = np.where(is_linked, 0.0, markers.radii_A[order])
     ids = tuple(markers.ids[order].tolist())

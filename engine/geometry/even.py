@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 SAMPLES_A_POINT = 40
 """Samples of a surface for each point that is wanted: enough for a cell's middle to lie within a tenth of the spacing."""
@@ -40,7 +40,7 @@ def nearest_distances(points: np.ndarray) -> np.ndarray:
     """(n,) from each point (n, 3) to its nearest neighbour; none for fewer than two points."""
     if len(points) < 2:
         return np.empty(0)
-    return np.asarray(cKDTree(points).query(points, k=2)[0][:, 1])
+    return np.asarray(scipy.spatial.cKDTree(points).query(points, k=2)[0][:, 1])
 
 
 def spread(distances: np.ndarray) -> Spread:
@@ -64,7 +64,7 @@ def spread_out(samples: np.ndarray, areas: np.ndarray, n_points: int) -> np.ndar
     starts = np.sort(np.random.default_rng(0).choice(len(samples), n_starts, replace=False))
     centres = _far_apart(samples[starts], n_points)
     for _ in range(ROUNDS):
-        cell = cKDTree(centres).query(samples)[1]
+        cell = scipy.spatial.cKDTree(centres).query(samples)[1]
         share = np.bincount(cell, areas, n_points)
         sums = np.stack([np.bincount(cell, areas * axis, n_points) for axis in samples.T], axis=-1)
         centres = np.where(share[:, None] > 0, sums / np.maximum(share, 1e-300)[:, None], centres)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import ConvexHull, cKDTree
+import scipy
 
 GOLDEN = (1 + np.sqrt(5)) / 2
 RELAXING, SPRING = 80, 0.3
@@ -65,7 +65,7 @@ def _amid(frames: np.ndarray, of: np.ndarray, towards: np.ndarray, n_neighbours:
 def icosahedral(h: int, k: int) -> np.ndarray:
     """The 10 T + 2 points, T = h² + hk + k², of an icosahedral hexagonal lattice on the unit sphere, (n, 3)."""
     corners = _icosahedron()
-    faces = ConvexHull(corners).simplices
+    faces = scipy.spatial.ConvexHull(corners).simplices
     side = np.array([h + k / 2, k * np.sqrt(3) / 2])
     third = np.array([[0.5, -np.sqrt(3) / 2], [np.sqrt(3) / 2, 0.5]]) @ side
     reach = np.arange(-h - k, 2 * (h + k) + 1)
@@ -82,7 +82,7 @@ def icosahedral(h: int, k: int) -> np.ndarray:
         found.append(inside @ np.stack([p, q, r]))
     points = np.concatenate(found)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    twins = cKDTree(points).query_pairs(SAME, output_type="ndarray")
+    twins = scipy.spatial.cKDTree(points).query_pairs(SAME, output_type="ndarray")
     return np.delete(points, np.unique(twins.max(axis=1)), axis=0)
 
 
@@ -101,6 +101,6 @@ def _icosahedron() -> np.ndarray:
 
 def _edges(points: np.ndarray) -> np.ndarray:
     """Pairs of neighbours (m, 2), each once: the edges of the convex hull."""
-    faces = ConvexHull(points).simplices
+    faces = scipy.spatial.ConvexHull(points).simplices
     pairs = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [0, 2]]]), axis=1)
     return np.unique(pairs, axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.spatial import KDTree
+import scipy
 
 
 def crowded(points: np.ndarray, rank: np.ndarray, groups: np.ndarray, distance: float) -> np.ndarray:
@@ -18,7 +18,7 @@ def crowded(points: np.ndarray, rank: np.ndarray, groups: np.ndarray, distance: 
     if distance <= 0:
         return is_crowded
     for rows in of_groups(groups):
-        tree = KDTree(points[rows])
+        tree = scipy.spatial.KDTree(points[rows])
         for row in rows[np.argsort(rank[rows], kind="stable")]:
             if not is_crowded[row]:
                 near = rows[tree.query_ball_point(points[row], np.nextafter(distance, 0))]
@@ -31,7 +31,7 @@ def nearest_distances(points: np.ndarray, groups: np.ndarray) -> np.ndarray:
     distances = np.full(len(points), np.inf)
     for rows in of_groups(groups):
         if len(rows) > 1:
-            distances[rows] = KDTree(points[rows]).query(points[rows], k=2)[0][:, 1]
+            distances[rows] = scipy.spatial.KDTree(points[rows]).query(points[rows], k=2)[0][:, 1]
     return distances
 
 
@@ -39,7 +39,7 @@ def pairs(points: np.ndarray, groups: np.ndarray, distance: float) -> np.ndarray
     """(m, 2) rows of all pairs of a group that are no further apart than distance, each pair both ways."""
     found = [np.zeros((0, 2), dtype=np.intp)]
     for rows in of_groups(groups):
-        one_way = rows[KDTree(points[rows]).query_pairs(distance, output_type="ndarray")]
+        one_way = rows[scipy.spatial.KDTree(points[rows]).query_pairs(distance, output_type="ndarray")]
         found += [one_way, one_way[:, ::-1]]
     return np.concatenate(found)
 
@@ -56,8 +56,8 @@ def partners(
         there = np.flatnonzero(other_groups == groups[rows[0]])
         if not len(there):
             continue
-        apart, nearest = KDTree(others[there]).query(points[rows])
-        _, back = KDTree(points[rows]).query(others[there])
+        apart, nearest = scipy.spatial.KDTree(others[there]).query(points[rows])
+        _, back = scipy.spatial.KDTree(points[rows]).query(others[there])
         mutual = (back[nearest] == np.arange(len(rows))) & (apart <= distance)
         mine.append(rows[mutual])
         theirs.append(there[nearest[mutual]])

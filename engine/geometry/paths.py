@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.integrate import cumulative_simpson
-from scipy.interpolate import CubicSpline
+import scipy
 
 from engine.geometry import euler
 
@@ -29,11 +28,11 @@ class Path:
             where = int(np.argmin(chords)) + 1
             raise ValueError(f"marked points {where} and {where + 1} stand in the same place; remove one")
         knots = np.concatenate([[0.0], np.cumsum(chords)])
-        self._spline = CubicSpline(knots, points, bc_type="natural")
+        self._spline = scipy.interpolate.CubicSpline(knots, points, bc_type="natural")
         within = np.arange(SAMPLES_A_SEGMENT) / SAMPLES_A_SEGMENT
         self._parameter = np.append((knots[:-1, None] + within * chords[:, None]).ravel(), knots[-1])
         speed = np.linalg.norm(self._spline(self._parameter, 1), axis=1)
-        self._arc = cumulative_simpson(speed, x=self._parameter, initial=0.0)
+        self._arc = scipy.integrate.cumulative_simpson(speed, x=self._parameter, initial=0.0)
 
     @property
     def length(self) -> float:

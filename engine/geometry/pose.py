@@ -7,8 +7,8 @@ box axes. Angles (..., 3) are Dynamo triplets in degrees, shifts (..., 3) are d 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.spatial.transform import Rotation
 
 from engine.geometry import euler
 
@@ -55,7 +55,7 @@ def perturbed(
     count = len(rotations)
     turns = _directions(count, generator) * np.radians(generator.uniform(0.0, max_angle_deg, count))[:, None]
     moves = _directions(count, generator) * generator.uniform(0.0, max_shift_px, count)[:, None]
-    turned = Rotation.from_rotvec(turns).as_matrix() @ rotations if count else rotations
+    turned = scipy.spatial.transform.Rotation.from_rotvec(turns).as_matrix() @ rotations if count else rotations
     return euler.angles(turned), np.asarray(shifts_xyz_px, dtype=np.float64) + moves
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from engine.geometry import euler, symmetry
 
@@ -178,9 +178,9 @@ def _flips(flip: Flip, level: int) -> bool:
 def _different(matrices: np.ndarray, operators: np.ndarray | None = None) -> np.ndarray:
     """The matrices in their order, without those equal to an earlier one, or to an earlier one times an operator."""
     kept = np.ones(len(matrices), dtype=bool)
-    tree = cKDTree(matrices.reshape(-1, 9))
+    tree = scipy.spatial.cKDTree(matrices.reshape(-1, 9))
     for operator in np.eye(3)[None] if operators is None else operators:
-        found = cKDTree((matrices @ operator).reshape(-1, 9)).sparse_distance_matrix(
+        found = scipy.spatial.cKDTree((matrices @ operator).reshape(-1, 9)).sparse_distance_matrix(
             tree, SAME_ROTATION, output_type="ndarray"
         )
         kept[found["j"][found["i"] < found["j"]]] = False

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
-from scipy.spatial import ConvexHull, Delaunay, cKDTree
+import scipy
 
 from engine.geometry.even import SAMPLES_A_POINT, directions, number_on, spread_out
 
@@ -32,7 +31,7 @@ class Sheet:
     middle: np.ndarray
     axes: np.ndarray
     height: Function
-    outline: Delaunay
+    outline: scipy.spatial.Delaunay
     size: float
 
     def projected(self, points: np.ndarray) -> np.ndarray:
@@ -62,7 +61,7 @@ class Sheet:
 
     def extent(self) -> float:
         """The area of the outline in the plane."""
-        return float(ConvexHull(self.outline.points).volume)
+        return float(scipy.spatial.ConvexHull(self.outline.points).volume)
 
     def _at(self, flat: np.ndarray) -> np.ndarray:
         heights = self.height(flat) if len(flat) else np.empty(0)
@@ -127,7 +126,9 @@ def sheet_through(points: np.ndarray, smoothing: float = 0.0, inside: np.ndarray
         axes[0] *= -1
     own = (points - middle) @ axes.T
     _refuse_doubled(own[:, :2], "over each other, seen along the membrane's normal")
-    return Sheet(middle, axes, _spline(own[:, :2], own[:, 2], smoothing), Delaunay(own[:, :2]), float(extents[0]))
+    return Sheet(
+        middle, axes, _spline(own[:, :2], own[:, 2], smoothing), scipy.spatial.Delaunay(own[:, :2]), float(extents[0])
+    )
 
 
 def closed_through(points: np.ndarray, smoothing: float = 0.0, inside: np.ndarray | None = None) -> Closed:
@@ -161,9 +162,9 @@ def _spline(places: np.ndarray, values: np.ndarray, smoothing: float) -> Functio
         factors = np.linalg.lstsq(matrix, values, rcond=None)[0]
         return lambda at: np.asarray(at @ factors[:-1] + factors[-1])
 
-    def fitted(stiffness: float) -> RBFInterpolator:
+    def fitted(stiffness: float) -> scipy.interpolate.RBFInterpolator:
         neighbours = NEIGHBOURS if len(places) > MANY else None
-        return RBFInterpolator(places, values, neighbours, stiffness, "thin_plate_spline")
+        return scipy.interpolate.RBFInterpolator(places, values, neighbours, stiffness, "thin_plate_spline")
 
     def misfit(stiffness: float) -> float:
         return float(np.sqrt(np.mean((fitted(stiffness)(places) - values) ** 2)))
@@ -189,7 +190,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def _refuse_doubled(places: np.ndarray, words: str) -> None:
     size = float(np.ptp(places, axis=0).max())
-    close = cKDTree(places).query_pairs(1e-6 * size)
+    close = scipy.spatial.cKDTree(places).query_pairs(1e-6 * size)
     if close:
         first, second = sorted(next(iter(sorted(close))))
         raise ValueError(f"marked points {first + 1} and {second + 1} lie {words}; remove one")

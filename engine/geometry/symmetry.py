@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from engine.faults import EngineError
 from engine.geometry import euler
@@ -96,7 +96,7 @@ def _polyhedral(family: str) -> np.ndarray:
     generators = []
     for fold, axis in _GENERATORS[family]:
         unit = np.array(axis, dtype=np.float64) / np.linalg.norm(axis)
-        generators.append(Rotation.from_rotvec(2.0 * np.pi / fold * unit).as_matrix())
+        generators.append(scipy.spatial.transform.Rotation.from_rotvec(2.0 * np.pi / fold * unit).as_matrix())
     found = [np.eye(3)]
     for operator in found:  # grows while it is read
         for generator in generators:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
+import scipy
 
 
 def binned_length(n: int, factor: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import maximum_filter, minimum_filter
+import scipy
 
 
 def peaks(volume: np.ndarray, inside: np.ndarray, distance_px: float, most: int) -> np.ndarray:
@@ -12,8 +12,8 @@ def peaks(volume: np.ndarray, inside: np.ndarray, distance_px: float, most: int)
     volume (z, y, x); inside: of the same shape, true where peaks count. Of two peaks nearer to each other than distance_px the
     higher one stays. Where a map is flat there is no peak. Between voxels the top of the parabola along each axis is taken.
     """
-    is_flat = minimum_filter(volume, 3, mode="nearest") == volume
-    highest = (maximum_filter(volume, 3, mode="nearest") == volume) & ~is_flat & inside
+    is_flat = scipy.ndimage.minimum_filter(volume, 3, mode="nearest") == volume
+    highest = (scipy.ndimage.maximum_filter(volume, 3, mode="nearest") == volume) & ~is_flat & inside
     places = np.argwhere(highest)
     places = places[np.argsort(-volume[highest], kind="stable")]
     kept: list[np.ndarray] = []

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import gaussian_filter1d, map_coordinates, maximum_filter, uniform_filter
+import scipy
 
 from engine.data import Tomogram
 from engine.geometry.even import directions
@@ -67,7 +66,7 @@ def find(
     small = clipped(block_means(tomogram, factor))
     if dark:
         small = -small
-    flattened = small - uniform_filter(small, max(3, round(4 * radii[1] / factor)), mode="nearest")
+    flattened = small - scipy.ndimage.uniform_filter(small, max(3, round(4 * radii[1] / factor)), mode="nearest")
     tried = steps(radii[0] / factor, radii[1] / factor)
     score, which = best_shells(flattened, tried, thickness / factor, tilt_range_deg)
     found: list[Vesicle] = []
@@ -122,9 +121,11 @@ def best_shells(
 ) -> tuple[np.ndarray, np.ndarray]:
     """At every voxel the highest score of a shell around it, in deviations of the background, and which radius has it."""
     reach = math.ceil(radii[-1] + 2 * thickness)
-    shape = tuple(fft.next_fast_len(n + reach, real=True) for n in volume.shape)
-    spectrum = fft.rfftn(volume, shape).astype(np.complex64)
-    frequencies = np.meshgrid(*(fft.fftfreq(n) for n in shape[:2]), fft.rfftfreq(shape[2]), indexing="ij", sparse=True)
+    shape = tuple(scipy.fft.next_fast_len(n + reach, real=True) for n in volume.shape)
+    spectrum = scipy.fft.rfftn(volume, shape).astype(np.complex64)
+    frequencies = np.meshgrid(
+        *(scipy.fft.fftfreq(n) for n in shape[:2]), scipy.fft.rfftfreq(shape[2]), indexing="ij", sparse=True
+    )
     seen = measured(frequencies, tilt_range_deg)
     length = np.sqrt(sum(one.astype(np.float32) ** 2 for one in frequencies))
     best = np.full(volume.shape, -np.inf, dtype=np.float32)
@@ -133,7 +134,7 @@ def best_shells(
     for number, radius in enumerate(radii):
         template = shell_spectrum(length, radius, thickness) * seen
         power = float((np.abs(template) ** 2).sum())
-        score = fft.irfftn(spectrum * (template / math.sqrt(power)), shape)[region]
+        score = scipy.fft.irfftn(spectrum * (template / math.sqrt(power)), shape)[region]
         score = (score - np.median(score)) / (1.4826 * np.median(np.abs(score - np.median(score))) or 1.0)
         better = score > best
         best[better], which[better] = score[better], number
@@ -159,7 +160,7 @@ def measured(frequencies_zyx: Sequence[np.ndarray], tilt_range_deg: tuple[float,
 
 def peaks(score: np.ndarray, lowest: float) -> list[tuple[np.ndarray, float]]:
     """Places (zyx) and values of the voxels that are higher than their 26 neighbours, the highest first."""
-    is_peak = (score == maximum_filter(score, 3)) & (score >= lowest)
+    is_peak = (score == scipy.ndimage.maximum_filter(score, 3)) & (score >= lowest)
     places = np.argwhere(is_peak)
     values = score[is_peak]
     order = np.lexsort((*places.T, -values))
@@ -179,7 +180,9 @@ def looked_at(
         rays = inside(volume.shape, centre, radius, seen_directions(tilt_range_deg))
         if len(rays) < SECTORS // 8:
             return 0.0, radius, centre
-        profile = gaussian_filter1d(radial(volume, centre, rays, radius + step), thickness / 2.355 / 0.5, axis=1)
+        profile = scipy.ndimage.gaussian_filter1d(
+            radial(volume, centre, rays, radius + step), thickness / 2.355 / 0.5, axis=1
+        )
         weights = np.maximum(profile, 0.0) ** 2 * nearness
         offset = (weights @ step) / np.maximum(weights.sum(axis=1), 1e-9)
         trust = np.sqrt(np.maximum(profile.max(axis=1), 0.0))
@@ -214,7 +217,7 @@ def seen_directions(tilt_range_deg: tuple[float, float]) -> np.ndarray:
 def radial(volume: np.ndarray, centre: np.ndarray, rays: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """(rays, lengths) values of the map at these distances from the centre (zyx); 0 outside of it."""
     places = centre[:, None, None] + rays.T[::-1][:, :, None] * lengths
-    return np.asarray(map_coordinates(volume, places, order=1, mode="constant", cval=0.0))
+    return np.asarray(scipy.ndimage.map_coordinates(volume, places, order=1, mode="constant", cval=0.0))
 
 
 def _in_map(centre_xyz: tuple[float, float, float], factor: int) -> tuple[float, float, float]:

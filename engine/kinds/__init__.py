@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any, Protocol, cast
 
 from engine.faults import Fault
-from engine.kinds import (
-    alignment,
-    average,
-    catalogue,
-    collection,
-    comparison,
-    extraction,
-    mask,
-    phantom,
-    picking,
-    postprocess,
-    registration,
-    selection,
-    specimen,
-    transform,
-)
 from engine.kinds.form import Look, ProjectForm
 from engine.step import Named, Step
+
+NAMES = (
+    "alignment",
+    "average",
+    "catalogue",
+    "collection",
+    "comparison",
+    "extraction",
+    "mask",
+    "phantom",
+    "picking",
+    "postprocess",
+    "registration",
+    "selection",
+    "specimen",
+    "transform",
+)
 
 
 class Kind(Protocol):
@@ -39,19 +41,19 @@ class Kind(Protocol):
         """The project's steps in order: pure, no files, no clock, no device."""
 
 
-KINDS: dict[str, Kind] = {
-    "alignment": cast(Kind, alignment),
-    "average": cast(Kind, average),
-    "catalogue": cast(Kind, catalogue),
-    "collection": cast(Kind, collection),
-    "comparison": cast(Kind, comparison),
-    "extraction": cast(Kind, extraction),
-    "mask": cast(Kind, mask),
-    "phantom": cast(Kind, phantom),
-    "picking": cast(Kind, picking),
-    "postprocess": cast(Kind, postprocess),
-    "registration": cast(Kind, registration),
-    "selection": cast(Kind, selection),
-    "specimen": cast(Kind, specimen),
-    "transform": cast(Kind, transform),
-}
+class _Kinds(Mapping[str, Kind]):
+    """The kinds by their names; a kind's module is imported when it is asked for, so that one costs nothing to another."""
+
+    def __getitem__(self, name: str) -> Kind:
+        if name not in NAMES:
+            raise KeyError(name)
+        return cast(Kind, import_module(f"engine.kinds.{name}"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+KINDS: Mapping[str, Kind] = _Kinds()

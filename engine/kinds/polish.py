@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from engine.kernels import correlate, peak, quick
 from engine.kernels.peak import gained, uphill
@@ -105,7 +105,9 @@ def _climbed(slope: Slope, top: Pose, axes: np.ndarray, spacing_deg: np.ndarray,
 
 def _turned(rotation: np.ndarray, steps: np.ndarray, spacing_deg: np.ndarray) -> np.ndarray:
     """The rotation followed, in the template's frame, by rotation vectors of steps * spacing (k, 3)."""
-    return np.asarray(rotation @ Rotation.from_rotvec(np.radians(steps * spacing_deg)).as_matrix())
+    return np.asarray(
+        rotation @ scipy.spatial.transform.Rotation.from_rotvec(np.radians(steps * spacing_deg)).as_matrix()
+    )
 
 
 def _newton_step(height: np.ndarray, n: int, pairs: list[tuple[int, int]], furthest: float) -> np.ndarray | None:

@@ -17,6 +17,7 @@ import tifffile
 from scipy.io import savemat
 
 from engine.data import Volume
+from engine.dynamo.card import read_card
 from engine.faults import EngineError
 from engine.files import (
     limits,
@@ -152,6 +153,31 @@ def test_the_cap_of_a_text_counts_what_is_unpacked(tmp_path: Path) -> None:
         assert len(text_of(tmp_path / name, "a table", 1200)) == 1200
         with pytest.raises(EngineError, match="is larger than"):
             text_of(tmp_path / name, "a table", 1199)
+
+
+MATRIX, DOUBLES = struct.pack("<I", 14), struct.pack("<2I", 9, 72)
+
+
+@pytest.mark.parametrize("name", ["a.omd", "a.mat"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda raw: raw.replace(DOUBLES, struct.pack("<2I", 0x7E09, 72)), "is spoilt"),
+        (lambda raw: raw.replace(DOUBLES, struct.pack("<2I", 14, 72)), "is spoilt|beyond its end"),
+        (lambda raw: raw.replace(DOUBLES, struct.pack("<2I", 9, 64)), "is spoilt|beyond its end"),
+        (lambda raw: raw.replace(struct.pack("<2i", 3, 3), struct.pack("<2i", 30000, 3)), "30000 x 3 is not in it"),
+        (lambda raw: raw.replace(struct.pack("<2I", 6, 8) + b"\6", struct.pack("<2I", 6, 8) + b"\x63"), "of class 99"),
+    ],
+    ids=["no such type", "an array for numbers", "one number less", "dimensions", "no such class"],
+)
+def test_arrays_of_matlab_that_are_none_never_reach_the_parser(tmp_path: Path, name: str, change, told: str) -> None:
+    """SciPy's parser ends the process over a type of number that there is not."""
+    savemat(tmp_path / "whole", {"card": {"points": CUBE[0, :3, :3].astype(np.float64)}})
+    raw = next(tmp_path.glob("whole*")).read_bytes()
+    assert change(raw) != raw
+    (tmp_path / name).write_bytes(change(raw))
+    with pytest.raises(EngineError, match=told):
+        read_marks(tmp_path / name) if name == "a.omd" else read_card(tmp_path / name)
 
 
 def test_a_matlab_model_that_unpacks_to_far_more_than_points_is_refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.ndimage import spline_filter
+import scipy
 
 from engine.kernels.compiled.vector import compiled, cubic, trilinear_real
 
@@ -99,7 +99,9 @@ def mean_over(volume: np.ndarray, operators: np.ndarray) -> np.ndarray:
 
 def sum_of_moved(volume: np.ndarray, rotations: np.ndarray, shifts_xyz_px: np.ndarray) -> np.ndarray:
     """The sum of the box moved by every rotation and shift, cubic spline, (n, n, n) float32, like `rotate.sum_of_moved`."""
-    coefficients = np.pad(spline_filter(volume, order=3, output=np.float64), EDGE, mode="reflect").astype(np.float32)
+    coefficients = np.pad(scipy.ndimage.spline_filter(volume, order=3, output=np.float64), EDGE, mode="reflect").astype(
+        np.float32
+    )
     total = np.zeros(volume.shape, dtype=np.float32)
     for rotation, shift in zip(rotations, shifts_xyz_px, strict=True):
         _, back, offset = _prepared(volume, rotation, shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import KDTree
+import scipy
 
 from engine.data import Half, Table
 from engine.faults import EngineError
@@ -35,6 +35,6 @@ def n_shared(table: Table, box_px: int) -> int:
         odd, even = (mine[table["half"][mine] == half] for half in (Half.ODD, Half.EVEN))
         if len(odd) and len(even):
             for some, others in ((odd, even), (even, odd)):
-                distance, _ = KDTree(centres[others]).query(centres[some])
+                distance, _ = scipy.spatial.KDTree(centres[others]).query(centres[some])
                 n += int((distance < CORE * box_px).sum())
     return n

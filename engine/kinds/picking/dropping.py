@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from engine.kinds.picking.form import Borders
 from engine.kinds.picking.marked import Group, Place
@@ -46,6 +46,6 @@ def is_near_gold(positions: np.ndarray, place: Place, beads: Sequence[Group], di
         return near
     points = np.concatenate([bead.points_px for bead in mine])
     reach = np.concatenate([bead.radii_px for bead in mine]) + distance_A / place.pixel_size_A
-    for rows in cKDTree(positions).query_ball_point(points, reach):
+    for rows in scipy.spatial.cKDTree(positions).query_ball_point(points, reach):
         near[rows] = True
     return near

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
-from scipy import fft
+import scipy
 
 from engine.data import Catalogue, Curve, Tomogram, TomogramFacts
 from engine.devices import Work
@@ -99,4 +99,4 @@ def cost_of_finding(finding: Finding) -> Callable[[int, float], Share]:
 def _transform_s() -> float:
     """Seconds that one radius takes for each voxel of the small map: three times its transform, for all that is done beside."""
     noise = np.random.default_rng(0).normal(size=(64,) * 3).astype(np.float32)
-    return 3 * shares.seconds(lambda: fft.irfftn(fft.rfftn(noise), noise.shape), budget_s=0.1) / noise.size
+    return 3 * shares.seconds(lambda: scipy.fft.irfftn(scipy.fft.rfftn(noise), noise.shape), budget_s=0.1) / noise.size

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
-from scipy.spatial.transform import Rotation
+import scipy
 
 from engine.kernels import blobs
 from engine.kernels.wedge import Wedge, measured
@@ -53,7 +52,7 @@ def clean(
         places_A = np.einsum("kij,bj->kbi", one.frames, cell.points_A) + one.centres_A[:, None]
         deposit(grid, places_A.reshape(-1, 3) / pixel_A, np.tile(cell.masses, len(places_A)))
     for centre in scene.junk_A:
-        turn = Rotation.random(random_state=int(generator.integers(2**31))).as_matrix()
+        turn = scipy.spatial.transform.Rotation.random(random_state=int(generator.integers(2**31))).as_matrix()
         clump = blobs.chiral_chain(JUNK_BEADS, JUNK_A, generator) @ turn + centre
         deposit(grid, clump / pixel_A, np.ones(JUNK_BEADS))
     half = blurred(grid, sizes.sigma_A / pixel_A)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from engine.data import Residues
 from engine.geometry import symmetry
@@ -69,4 +69,4 @@ def hexamer_A() -> np.ndarray:
 
 
 def _about_z(points: np.ndarray, angle_deg: float) -> np.ndarray:
-    return np.asarray(Rotation.from_euler("z", angle_deg, degrees=True).apply(points))
+    return np.asarray(scipy.spatial.transform.Rotation.from_euler("z", angle_deg, degrees=True).apply(points))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from engine.faults import EngineError
 from engine.geometry import hexagons
@@ -67,7 +67,7 @@ def scene(tomograms: Tomograms, form: Particles, others: Others, generator: np.r
 def vesicle(centre_A: np.ndarray, radius_A: float, form: Particles, generator: np.random.Generator) -> Vesicle:
     """A particle with a lattice turned at random, bare on one side and cracked."""
     points, frames, n_neighbours = hexagons.on_sphere(radius_A, form.spacing_A)
-    turn = Rotation.random(random_state=int(generator.integers(2**31))).as_matrix()
+    turn = scipy.spatial.transform.Rotation.random(random_state=int(generator.integers(2**31))).as_matrix()
     points, frames = points @ turn.T, turn @ frames
     there = n_neighbours == 6
     # of a cap of height h the share of the sphere is h / 2r
