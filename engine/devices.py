@@ -150,6 +150,13 @@ def _no_note(text: str) -> None:
     return None
 
 
+def _load_for_all() -> None:
+    """SciPy loads its parts when they are first used: before the workers are forked, so that not each of them does so."""
+    import scipy.fft
+    import scipy.ndimage
+    import scipy.spatial.transform  # noqa: F401
+
+
 def _go_on() -> None:
     return None
 
@@ -281,6 +288,7 @@ class Work:
         self, function: Callable[[Job], Result], jobs: list[Job], n_workers: int, describe: Callable[[Job], str]
     ) -> Iterator[tuple[int, Result]]:
         self.check()
+        _load_for_all()
         team = Team(self._on_device(function), jobs, n_workers, describe, self.note)
         try:
             yield from team.results(self.check)
