@@ -13,15 +13,24 @@ from engine.devices import chosen_gpus
 from engine.each import LABEL, numbers_in
 from engine.files.tomogram import is_mapped
 from engine.kernels import quick
-from engine.kinds import shares
+from engine.kinds import machine, shares
 from engine.kinds.measuring import sizes_alone
 from engine.look import FileLook
 from engine.plan import locate, plan
 from engine.project import Project, neighbour
 from engine.step import Input, Step, StepItem
 
-BASE_BYTES = 250 << 20
+BASE_BYTES = 200 << 20
 """What Python and its libraries occupy before the first particle."""
+
+FORK_BYTES = 20 << 20
+"""What a worker process occupies beside its work: what Python writes into in memory that was shared at first."""
+
+AROUND = 1.1
+"""How many times longer a worker takes for a particle than for its computation alone: reading, counting, handing over."""
+
+STEP_S = 0.2
+"""What a step takes beside its work: it is planned, its workers start, and it is stored."""
 
 DISK_BYTES_PER_S = 500e6
 """What reading and writing particles is reckoned at: a plain disk, all workers together. It is not measured."""
@@ -94,12 +103,14 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None, n_g
     remarks = []
     if n_gpus and any(part.rotations for part in known):
         remarks.append(f"a GPU is reckoned as {CORES_OF_A_GPU} cores of this machine, and was not measured")
+    start_s = machine.starting_s() + STEP_S * len(to_do) if to_do else 0.0
+    crowding = machine.crowding(workers) if known and not n_gpus else 1.0
     return Forecast(
         steps=len(planned),
         steps_to_do=len(to_do),
         particles=max((part.particles for part in known), default=0),
         rotations=sum(part.rotations for part in known),
-        seconds=sum(part.seconds_with(workers, n_gpus) for part in known),
+        seconds=start_s + sum(part.seconds_with(workers, n_gpus, crowding) for part in known),
         memory_bytes=max((part.memory_bytes(workers) for part in known), default=BASE_BYTES),
         disk_bytes=sum(part.disk_bytes for part in known),
         scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
@@ -143,12 +154,13 @@ class _Part:
 
     def memory_bytes(self, workers: int) -> int:
         """What all processes hold together."""
-        return BASE_BYTES + self.shared_bytes + workers * self.worker_bytes
+        forks = workers if workers > 1 else 0
+        return BASE_BYTES + self.shared_bytes + workers * self.worker_bytes + forks * FORK_BYTES
 
-    def seconds_with(self, workers: int, n_gpus: int) -> float:
+    def seconds_with(self, workers: int, n_gpus: int, crowding: float) -> float:
         """Aligning goes by the GPUs where there are any, all else by the workers; the disk is one for all."""
-        cores = CORES_OF_A_GPU * n_gpus if n_gpus and self.rotations else workers
-        return self.seconds / cores + self.once_seconds + self.moved_bytes / DISK_BYTES_PER_S
+        cores = CORES_OF_A_GPU * n_gpus if n_gpus and self.rotations else workers / crowding
+        return AROUND * self.seconds / cores + self.once_seconds + self.moved_bytes / DISK_BYTES_PER_S
 
 
 def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:

@@ -16,6 +16,12 @@ settings.register_profile("engine", deadline=None, max_examples=40)
 settings.load_profile("engine")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> None:
+    """What the engine keeps for a user is kept for the tests alone."""
+    os.environ["ENGINE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data; without it the test is skipped, and says so."""

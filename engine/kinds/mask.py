@@ -14,10 +14,10 @@ from engine.devices import Work
 from engine.faults import Fault
 from engine.kernels.density_mask import density_mask
 from engine.kernels.mask import centre_of_mass_xyz_px, extent_xyz_px, inscribed_ball
-from engine.kinds import masks, sense, shares
+from engine.kinds import masks, sense
 from engine.kinds.form import Form, Look, OptionalParticlesReference, OptionalVolumeReference, ProjectForm, reads
 from engine.kinds.mask_form import FromMap, Mask, MaskReference
-from engine.kinds.measuring import measured
+from engine.kinds.measuring import measured, seconds
 from engine.step import Cost, Input, Named, Outputs, Share, Step
 
 
@@ -110,7 +110,7 @@ def _part_s(is_cut: bool) -> float:
     box_px = 96 if is_cut else 192
     ball = np.asarray(inscribed_ball(box_px))
     action = partial(density_mask, ball, 0.5, 2.0, 3.0) if is_cut else partial(inscribed_ball, box_px)
-    return shares.seconds(lambda: (action(), measures(ball, 1.0)), budget_s=0.1) / box_px**3
+    return seconds(lambda: (action(), measures(ball, 1.0)), budget_s=0.1) / box_px**3
 
 
 class Made(Form):

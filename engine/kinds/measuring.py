@@ -1,12 +1,21 @@
-"""Times that a forecast rests on: each is measured once in a process, and only where somebody asks for time."""
+"""Times that a forecast rests on: each is measured once on a machine, and only where somebody asks for time.
+
+What is timed is the processor's time of one thread, so that a busy machine tells nearly the same as an idle one.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from engine import calibration
 
 Asked = ParamSpec("Asked")
 Time = TypeVar("Time")
@@ -15,10 +24,16 @@ _is_asked: ContextVar[bool] = ContextVar("time is asked for", default=True)
 
 
 def measured(nothing: Time) -> Callable[[Callable[Asked, Time]], Callable[Asked, Time]]:
-    """A function that measures a time: the same again is not measured again. nothing is given where no time is asked for."""
+    """A function that measures a time, or several as a NamedTuple: on one machine the same is measured once.
+
+    nothing is given where no time is asked for. The arguments say in their repr all that they are.
+    """
 
     def keep(measure: Callable[Asked, Time]) -> Callable[Asked, Time]:
-        kept = lru_cache(maxsize=32)(measure)
+        @lru_cache(maxsize=32)
+        def kept(*args: Asked.args, **others: Asked.kwargs) -> Time:
+            what = f"{measure.__module__}.{measure.__qualname__}{args}{sorted(others.items())}: {nothing}"
+            return _made(nothing, calibration.kept(what, lambda: _numbers(measure(*args, **others))))
 
         @wraps(measure)
         def asked(*args: Asked.args, **others: Asked.kwargs) -> Time:
@@ -27,6 +42,27 @@ def measured(nothing: Time) -> Callable[[Callable[Asked, Time]], Callable[Asked,
         return asked
 
     return keep
+
+
+def _numbers(times: Any) -> tuple[float, ...]:
+    return tuple(times) if isinstance(times, tuple) else (float(times),)
+
+
+def _made(like: Any, numbers: tuple[float, ...]) -> Any:
+    return type(like)(*numbers) if isinstance(like, tuple) else numbers[0]
+
+
+def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
+    """The median time of an action on one thread, repeated within the budget, once warmed up."""
+    times: list[float] = []
+    with threadpool_limits(1):
+        action()
+        start = time.perf_counter()
+        while not times or (time.perf_counter() - start < budget_s and len(times) < 9):
+            before = time.thread_time()
+            action()
+            times.append(time.thread_time() - before)
+    return float(np.median(times))
 
 
 @contextmanager

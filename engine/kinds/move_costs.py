@@ -8,9 +8,8 @@ import numpy as np
 
 from engine.geometry.move import NOWHERE
 from engine.kernels.mask import inscribed_ball
-from engine.kinds import shares
 from engine.kinds.laying import comparing_bytes, laid_on, searched
-from engine.kinds.measuring import measured
+from engine.kinds.measuring import measured, seconds
 from engine.kinds.move_search import CLIMBING, Search, rotations_of
 from engine.step import Share
 
@@ -46,7 +45,7 @@ def _searching_s(box_px: int, shells: tuple[float, float], limits: tuple[float, 
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     rotations = np.stack([np.eye(3)] * n_rotations)
     args = (rotations, np.array(limits), np.ones(3), CLIMBING)
-    return shares.seconds(lambda: searched(noise, noise, shells, *args), budget_s=0.2)
+    return seconds(lambda: searched(noise, noise, shells, *args), budget_s=0.2)
 
 
 @measured(0.0)
@@ -54,4 +53,4 @@ def _laying_s(box_px: int, shells: tuple[float, float]) -> float:
     noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     ball = np.asarray(inscribed_ball(box_px))
     one = (NOWHERE, (shells[0], shells[1:]), np.ones(3), np.ones(3))
-    return shares.seconds(lambda: laid_on(noise, noise, ball, *one), budget_s=0.2)
+    return seconds(lambda: laid_on(noise, noise, ball, *one), budget_s=0.2)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from engine.data import Volume
 from engine.kernels import average, quick
@@ -24,7 +22,7 @@ from engine.kinds.averaging import (
     small_mask,
 )
 from engine.kinds.form import Helix
-from engine.kinds.measuring import measured
+from engine.kinds.measuring import measured, seconds
 from engine.step import Share, block_bytes
 
 SUMMING_BYTES = 65
@@ -147,16 +145,3 @@ def _summing_s(box_px: int, placed: Callable[[], average.Placed]) -> float:
     """Seconds a particle of a sum of a few."""
     few = 4
     return seconds(lambda: average.sum_of(box_px, (placed() for _ in range(few)))) / few
-
-
-def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
-    """The median time of an action on one thread, repeated within the budget, once warmed up."""
-    times: list[float] = []
-    with threadpool_limits(1):
-        action()
-        start = time.perf_counter()
-        while not times or (time.perf_counter() - start < budget_s and len(times) < 9):
-            before = time.perf_counter()
-            action()
-            times.append(time.perf_counter() - before)
-    return float(np.median(times))

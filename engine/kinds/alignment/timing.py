@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from threadpoolctl import threadpool_limits
 
 from engine.kernels.fourier import spectrum_block
@@ -22,8 +24,17 @@ from engine.kinds.region import Region
 FEW, MANY = 100, 500
 """Rotations of the first level that are timed one by one; longer lists are told from these two, a bank is timed whole."""
 
-TOGETHER = 4
-"""Particles that are timed in a group; what more of them would share is not counted."""
+TOGETHER = 8
+"""Particles that are timed; what more of them would share is not counted."""
+
+NOISE = 3.0
+"""Standard deviation of the noise over that of the reference."""
+
+SHIFT_PX = 0.5
+"""How far a particle may lie beside its place, along x, y and z."""
+
+BUDGET_S = 1.0
+"""How long particles are timed: a core's speed changes from one moment to the next."""
 
 
 class Seconds(NamedTuple):
@@ -45,32 +56,50 @@ def seconds_to_align(
 @measured(Seconds(0.0, 0.0))
 def _measured(settings: Round, box_px: int, shells_fpx: tuple[float, float], reach: int, way: group.Way) -> Seconds:
     plan = search_plan(settings)
-    noise = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
+    reference = np.random.default_rng(0).normal(size=(box_px,) * 3).astype(np.float32)
     with threadpool_limits(1):
-        block = spectrum_block(noise, reach)
-        start = time.perf_counter()
-        matter = prepared(noise, np.asarray(inscribed_ball(box_px)), [group.TYPICAL], *shells_fpx, reach)
-        once = time.perf_counter() - start
+        start = time.thread_time()
+        matter = prepared(reference, np.asarray(inscribed_ball(box_px)), [group.TYPICAL], *shells_fpx, reach)
+        once = time.thread_time() - start
+        members = _members(reference, reach, settings, plan)
         n_first = len(plan.levels[0])
         n_timed = n_first if way.first_stage == "bank" else min(n_first, MANY)
-        many = _seconds(matter, block, box_px, settings, plan, way, n_timed)
+        many = _seconds(matter, members, settings, plan, way, n_timed)
         if n_timed == n_first:
             return Seconds(many, once)
-        few = _seconds(matter, block, box_px, settings, plan, way, FEW)
+        few = _seconds(matter, members, settings, plan, way, FEW)
     return Seconds(many + max(0.0, (n_first - MANY) * (many - few) / (MANY - FEW)), once)
 
 
-def _seconds(
-    matter: Matter, block: np.ndarray, box_px: int, settings: Round, plan: Plan, way: group.Way, n_first: int
-) -> float:
-    """The shorter of two alignments, after one to warm up, with n_first rotations in the first level."""
-    shorter = replace(plan, levels=[plan.levels[0][:n_first], *plan.levels[1:]])
+def _members(reference: np.ndarray, reach: int, settings: Round, plan: Plan) -> list[Member]:
+    """Particles that show the reference under noise, each a little beside the pose from which it is searched."""
+    generator, box_px = np.random.default_rng(1), reference.shape[-1]
     region = Region(np.zeros(3), np.eye(3), settings.shifts, box_px)
+    members = []
+    for _ in range(TOGETHER):
+        noise = generator.normal(0.0, NOISE, reference.shape).astype(np.float32)
+        vector = np.radians(generator.uniform(-1, 1, 3) * plan.spacing_deg)
+        turn = scipy.spatial.transform.Rotation.from_rotvec(vector).as_matrix()
+        shift = generator.uniform(-SHIFT_PX, SHIFT_PX, 3)
+        members.append(Member(spectrum_block(reference + noise, reach), group.TYPICAL, turn, shift, region))
+    return members
+
+
+def _seconds(
+    matter: Matter, members: Sequence[Member], settings: Round, plan: Plan, way: group.Way, n_first: int
+) -> float:
+    """The mean over some alignments, after one to warm up, with n_first rotations in the first level."""
+    shorter = replace(plan, levels=[plan.levels[0][:n_first], *plan.levels[1:]])
     search = group.search(way, settings, shorter, matter)
-    n = TOGETHER if way.first_stage == "bank" else 1
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        search(Member(block, group.TYPICAL, np.eye(3), np.zeros(3), region) for _ in range(n))
-        times.append(time.perf_counter() - start)
-    return min(times[1:]) / n
+    warming_s = _timed(lambda: search(members[:1]))
+    some = members if way.first_stage == "bank" or TOGETHER * warming_s < BUDGET_S else members[:1]
+    times: list[float] = []
+    while sum(times) < BUDGET_S:
+        times.append(_timed(lambda: search(some)))
+    return float(np.mean(times)) / len(some)
+
+
+def _timed(action: Callable[[], object]) -> float:
+    start = time.thread_time()
+    action()
+    return time.thread_time() - start

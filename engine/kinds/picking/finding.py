@@ -12,9 +12,8 @@ from engine.data import Catalogue, Curve, Tomogram, TomogramFacts
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels import vesicles
-from engine.kinds import shares
 from engine.kinds.form import Form
-from engine.kinds.measuring import measured
+from engine.kinds.measuring import measured, seconds
 from engine.kinds.picking.form import Finding, Range
 from engine.step import Outputs, Share
 
@@ -99,4 +98,4 @@ def cost_of_finding(finding: Finding) -> Callable[[int, float], Share]:
 def _transform_s() -> float:
     """Seconds that one radius takes for each voxel of the small map: three times its transform, for all that is done beside."""
     noise = np.random.default_rng(0).normal(size=(64,) * 3).astype(np.float32)
-    return 3 * shares.seconds(lambda: scipy.fft.irfftn(scipy.fft.rfftn(noise), noise.shape), budget_s=0.1) / noise.size
+    return 3 * seconds(lambda: scipy.fft.irfftn(scipy.fft.rfftn(noise), noise.shape), budget_s=0.1) / noise.size

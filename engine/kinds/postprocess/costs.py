@@ -9,8 +9,7 @@ import numpy as np
 from engine.kernels.fsc import fsc
 from engine.kernels.local_fsc import Cones, window_of
 from engine.kernels.mask import inscribed_ball
-from engine.kinds import shares
-from engine.kinds.measuring import measured
+from engine.kinds.measuring import measured, seconds
 from engine.kinds.postprocess.form import Project, window_A
 from engine.step import Share
 
@@ -54,13 +53,13 @@ def share_of(project: Project) -> Callable[[int, float], Share]:
 @measured(0.0)
 def _fsc_s(box_px: int) -> float:
     first, second, mask = _maps(box_px)
-    return shares.seconds(lambda: fsc(first, second, mask)) * _enlarged(box_px)
+    return seconds(lambda: fsc(first, second, mask)) * _enlarged(box_px)
 
 
 @measured(0.0)
 def _cone_s(box_px: int) -> float:
     cones = Cones(*_maps(box_px))
-    return shares.seconds(lambda: cones.fsc(np.array([0.0, 0.6, 0.8]), 20.0)) * _enlarged(box_px)
+    return seconds(lambda: cones.fsc(np.array([0.0, 0.6, 0.8]), 20.0)) * _enlarged(box_px)
 
 
 def _maps(box_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,105 @@
+"""Times measured on this machine, kept between commands: a file for each device in the user's cache folder.
+
+Whatever goes wrong with it, what is asked for is measured again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+KEPT_DAYS = 30
+"""After so long a time is measured again: drivers, firmware and neighbours change."""
+
+LARGEST_BYTES = 1 << 20
+
+_RESTS_ON = ("subtomo-engine", "numpy", "scipy", "numba")
+"""Packages whose code is timed; another version of one is another device."""
+
+
+def folder() -> Path:
+    """The folder of what the engine keeps for a user: ENGINE_CACHE, else engine/ in XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get("ENGINE_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "engine"
+
+
+def kept(what: str, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+    """The seconds known under a name, measured now where they are not: some finite numbers, none below 0."""
+    known = _read().get(hashed(what))
+    if known is not None:
+        return known
+    found = measure()
+    _add(hashed(what), found)
+    return found
+
+
+def hashed(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def device() -> str:
+    """The machine in words, as far as it bears on the time that a computation takes: processor, cores, versions."""
+    model = platform.processor() or platform.machine()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    versions = ", ".join(f"{name} {version(name)}" for name in _RESTS_ON)
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, {versions}"
+
+
+def path() -> Path:
+    """Where the times of this device are kept."""
+    return folder() / f"times-{hashed(device())}.json"
+
+
+def _read() -> dict[str, tuple[float, ...]]:
+    """The times that are kept, without those that are too old or are none."""
+    oldest = time.time() - KEPT_DAYS * 86400
+    return {
+        name: tuple(map(float, entry["seconds"]))
+        for name, entry in _content().items()
+        if _is_entry(entry) and oldest < entry["when"] <= time.time()
+    }
+
+
+def _content() -> dict[str, Any]:
+    try:
+        with path().open("rb") as file:
+            content = json.loads(file.read(LARGEST_BYTES))
+        return content["times"] if isinstance(content["times"], dict) else {}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, RuntimeError):
+        return {}
+
+
+def _is_entry(entry: Any) -> bool:
+    try:
+        numbers = [*map(float, entry["seconds"]), float(entry["when"])]
+    except (LookupError, TypeError, ValueError, OverflowError):
+        return False
+    return len(numbers) > 1 and all(math.isfinite(number) and number >= 0 for number in numbers)
+
+
+def _add(name: str, seconds: tuple[float, ...]) -> None:
+    """Keeps a time; where nothing can be written, nothing is kept."""
+    times = {known: entry for known, entry in _content().items() if _is_entry(entry)}
+    times[name] = {"seconds": seconds, "when": time.time()}
+    newest = dict(sorted(times.items(), key=lambda one: one[1]["when"])[-2000:])
+    with suppress(OSError, RuntimeError):
+        target = path()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_suffix(f".{os.getpid()}.tmp")
+        aside.write_text(json.dumps({"device": device(), "times": newest}), "utf-8")
+        aside.replace(target)

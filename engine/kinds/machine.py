@@ -1,0 +1,74 @@
+"""What this machine adds to the work itself: the start of a run, and workers that get in each other's way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from engine.kernels.fourier import spectrum_block
+from engine.kinds.measuring import measured
+from engine.workers import can_fork
+
+_BOX_PX, _REACH = 64, 24
+_TIMES = 60
+
+_START = (
+    "import engine.cli.commands, engine.cli.progress, engine.check, engine.kinds.alignment; "
+    "from engine.kernels import quick; quick.ready(lambda: None)"
+)
+
+
+@measured(0.0)
+def starting_s() -> float:
+    """Seconds until a run begins its first step: Python, its libraries, and the compiled loops."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", _START], check=False, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@measured(1.0)
+def crowding(n_workers: int) -> float:
+    """How many times longer a core takes while so many work at once: they share memory, caches and heat."""
+    if n_workers < 2 or not can_fork():
+        return 1.0
+    _block()  # what it needs is loaded before the forks
+    return max(1.0, _together(n_workers) / _together(1))
+
+
+def _together(n_workers: int) -> float:
+    """The mean of the seconds that processes take for the same, at the same time."""
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(n_workers)
+    lines = [context.Pipe(duplex=False) for _ in range(n_workers)]
+    processes = [context.Process(target=_work, args=(start, line), daemon=True) for _, line in lines]
+    for process in processes:
+        process.start()
+    try:
+        return float(np.mean([mine.recv() for mine, _ in lines]))
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _work(start: Barrier, line: Connection) -> None:
+    with threadpool_limits(1):
+        _block()
+        start.wait()
+        before = time.thread_time()
+        for _ in range(_TIMES):
+            _block()
+        line.send(time.thread_time() - before)
+
+
+def _block() -> None:
+    spectrum_block(np.ones((_BOX_PX,) * 3, np.float32), _REACH)
