@@ -14,6 +14,7 @@ from engine.each import LABEL, numbers_in
 from engine.files.tomogram import is_mapped
 from engine.kernels import quick
 from engine.kinds import machine, shares
+from engine.kinds.averaging import summing_groups
 from engine.kinds.measuring import sizes_alone
 from engine.look import FileLook
 from engine.plan import locate, plan
@@ -153,7 +154,9 @@ class _Part:
     once_seconds: float = 0.0
 
     def memory_bytes(self, workers: int) -> int:
-        """What all processes hold together."""
+        """What all processes hold together; most where particles are summed, which is done by groups."""
+        if self.particles:
+            workers = min(workers, len(summing_groups(self.particles)))
         forks = workers if workers > 1 else 0
         return BASE_BYTES + self.shared_bytes + workers * self.worker_bytes + forks * FORK_BYTES
 

@@ -48,7 +48,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_step(project: Path) -> None
 def test_memory_that_is_too_small_is_told_before_the_step(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "available_bytes", lambda: 100 << 20)
     with pytest.raises(
-        EngineError, match=r"needs about 0\.3 GB of memory with 2 workers, and 0\.1 GB are left \(give fewer"
+        EngineError, match=r"needs about 0\.2 GB of memory with 2 workers, and 0\.1 GB are left \(give fewer"
     ):
         engine.run([project], workers=2)
     monkeypatch.setattr(room, "available_bytes", lambda: None)

@@ -71,7 +71,7 @@ def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]
     def bad(rows: range) -> np.ndarray:
         return np.array([[not is_usable(particles.read(tags[row]))] for row in rows])
 
-    is_bad = work.quiet().rows(bad, chunks(len(tags), work.chunk), 1, named(tags))[:, 0]
+    is_bad = work.quiet().rows(bad, chunks(len(tags), work.fair_chunk(len(tags))), 1, named(tags))[:, 0]
     found = [tag for tag, one in zip(tags, is_bad, strict=True) if one]
     if len(found) > MOST_BAD * len(tags):
         raise EngineError(

@@ -163,7 +163,7 @@ class Compute(Form):
         description='GPUs to use, counted from 0; [] = CPU; "all" = every visible one, else the CPU. Dynamo: gpus',
     )
     workers: int = Field(default=1, ge=1, le=1024, description="Worker processes on the CPU. Dynamo: cores")
-    chunk: int = Field(default=16, ge=1, description="Particles handed to a worker at a time")
+    chunk: int = Field(default=16, ge=1, description="Particles handed to a worker at a time, at most")
     seed: int = Field(default=0, ge=0, description="Seed of everything random in this project")
     expected_particles: int | None = Field(
         default=None,

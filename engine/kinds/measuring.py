@@ -49,7 +49,8 @@ def _numbers(times: Any) -> tuple[float, ...]:
 
 
 def _made(like: Any, numbers: tuple[float, ...]) -> Any:
-    return type(like)(*numbers) if isinstance(like, tuple) else numbers[0]
+    several: Any = type(like)
+    return several(*numbers) if isinstance(like, tuple) else numbers[0]
 
 
 def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:

@@ -69,4 +69,4 @@ def scores(
         values = correlate.coefficients(selection, one.block)
         return exact.exact_cc(here.whole, here.small_mask, selection, values, rotations[row], d[row])
 
-    return work.quiet().rows(scored, chunks(len(rows), work.chunk), 1, named(table.tags[rows]))[:, 0]
+    return work.quiet().rows(scored, chunks(len(rows), work.fair_chunk(len(rows))), 1, named(table.tags[rows]))[:, 0]

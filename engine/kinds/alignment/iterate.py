@@ -178,7 +178,7 @@ def align(
         on_device = None if own is None else work.array(own)
         return member(work.array(block), on_device, samplings[row], rotations[row], d[row], region)
 
-    jobs = chunks(len(rows), way.chunk(work.chunk))
+    jobs = chunks(len(rows), way.chunk(work.fair_chunk(len(rows))))
     return with_found(table, rows, work.rows(aligned, jobs, FOUND, named(table.tags[rows])))
 
 

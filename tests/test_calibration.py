@@ -1,0 +1,117 @@
+"""Times that are kept between commands: found again, measured again where they are old, foreign or spoilt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from engine import calibration
+from engine.kinds import machine
+from engine.kinds.measuring import measured, seconds, sizes_alone
+
+
+class Both(NamedTuple):
+    first: float
+    then: float
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ENGINE_CACHE", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def measure(times: list[float]) -> tuple[float, ...]:
+    times.append(0.5)
+    return (0.5, len(times))
+
+
+def test_a_time_is_measured_once_on_a_machine(cache: Path) -> None:
+    times: list[float] = []
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 1.0)
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 1.0)
+    assert calibration.kept("b", lambda: measure(times)) == (0.5, 2.0)
+    (file,) = cache.iterdir()
+    assert json.loads(file.read_text())["device"] == calibration.device()
+
+
+def test_another_device_is_measured_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []
+    calibration.kept("a", lambda: measure(times))
+    monkeypatch.setattr(calibration, "device", lambda: "another")
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: "",
+        lambda text: "[" * 100_000,
+        lambda text: text[:-5],
+        lambda text: "[]",
+        lambda text: '{"times": 3}',
+        lambda text: text.replace("0.5", "-0.5"),
+        lambda text: text.replace("0.5", "NaN"),
+        lambda text: text.replace("0.5", '"x"'),
+        lambda text: text.replace('"seconds"', '"minutes"'),
+    ],
+)
+def test_a_spoilt_file_of_times_is_as_if_there_were_none(spoil) -> None:
+    times: list[float] = []
+    calibration.kept("a", lambda: measure(times))
+    calibration.path().write_text(spoil(calibration.path().read_text()))
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+
+
+def test_an_old_time_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []
+    calibration.kept("a", lambda: measure(times))
+    later = calibration.time.time() + (calibration.KEPT_DAYS + 1) * 86400
+    monkeypatch.setattr(calibration.time, "time", lambda: later)
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+
+
+def test_where_nothing_can_be_kept_it_is_measured_each_time(cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    times: list[float] = []
+    calibration.kept("a", lambda: measure(times))
+    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+
+
+def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("ENGINE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert calibration.folder() == tmp_path / "engine"
+    monkeypatch.setenv("XDG_CACHE_HOME", "beside/me")  # the rule: what is not absolute does not count
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert calibration.folder() == tmp_path / "me" / ".cache" / "engine"
+
+
+def test_several_times_come_back_as_they_were_and_none_where_none_is_asked_for() -> None:
+    calls: list[int] = []
+
+    def timed(number: int) -> Both:
+        calls.append(number)
+        return Both(1.0, float(number))
+
+    first, second = measured(Both(0.0, 0.0))(timed), measured(Both(0.0, 0.0))(timed)
+    assert first(3) == second(3) == Both(1.0, 3.0)
+    assert isinstance(second(3), Both)
+    assert calls == [3]
+    with sizes_alone():
+        assert first(4) == Both(0.0, 0.0)
+    assert calls == [3]
+
+
+def test_the_processors_time_is_what_is_told() -> None:
+    assert seconds(lambda: calibration.time.sleep(0.05), budget_s=0.2) < 0.02
+
+
+def test_what_the_machine_adds_is_within_reason() -> None:
+    assert machine.crowding(1) == 1.0
+    assert 1.0 <= machine.crowding(2) < 3.0
+    assert 0.2 < machine.starting_s() < 30.0
