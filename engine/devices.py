@@ -199,7 +199,7 @@ class Work:
     resumed: Callable[[int, int], None] = _no_progress
 
     def fair_chunk(self, n: int) -> int:
-        """Particles in a chunk of so many: `chunk` at most, and so that no worker waits while another has more than its share."""
+        """Particles in a chunk of so many: `chunk` at most, and so that no worker has more than its share."""
         n_workers = len(self.gpus) or self.workers
         n_turns = -(-n // (n_workers * self.chunk))
         return -(-n // max(1, n_workers * n_turns)) or 1

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -257,10 +258,8 @@ def _right_key(form: Form, key: Key, values: Any) -> str:
     if parent is None:
         return ""
     known = parent.model_fields
-    for path, field in everywhere(form):
-        dynamo = dynamo_name(field)
-        if dynamo and dynamo.name == name:
-            return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
+    if path := _dynamo_names(form).get(name):
+        return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
     if near := nearest(name, known):
         for right, field in known.items():
             if f'"{right}"' in near and len(key) == 1 and _is_array_of_tables(field):
@@ -281,12 +280,22 @@ def _seen_from(key: Key, path: tuple[str, ...]) -> tuple[str, ...]:
     return path[len(table) :] if path[: len(table)] == table and len(path) > len(table) + 1 else path
 
 
-def everywhere(form: Form, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    """Every field of the form and of the tables inside it."""
+@cache
+def _dynamo_names(form: Form) -> Mapping[str, tuple[str, ...]]:
+    """Dynamo's short names, each with the first place that has it."""
+    told = [(dynamo.name, path) for path, field in everywhere(form) if (dynamo := dynamo_name(field))]
+    return dict(reversed(told))
+
+
+@cache
+def everywhere(form: Form) -> tuple[tuple[tuple[str, ...], FieldInfo], ...]:
+    """Every field of the form and of the tables inside it, with its path."""
+    found: list[tuple[tuple[str, ...], FieldInfo]] = []
     for name, field in form.model_fields.items():
-        yield (*path, name), field
+        found.append(((name,), field))
         for inner in _forms_in(field.annotation):
-            yield from everywhere(inner, (*path, name))
+            found += [((name, *path), of_inner) for path, of_inner in everywhere(inner)]
+    return tuple(found)
 
 
 def _parts_of(annotation: Any) -> Iterator[Any]:

@@ -75,7 +75,15 @@ def test_matrix_units_are_asked_for_on_a_gpu_and_given_back(monkeypatch):
 
 @pytest.mark.parametrize(
     ("n", "workers", "chunk", "expected"),
-    [(12, 2, 16, 6), (24, 2, 16, 12), (40, 2, 16, 10), (500, 2, 16, 16), (5, 8, 16, 1), (0, 4, 16, 1), (100, 1, 16, 15)],
+    [
+        (12, 2, 16, 6),
+        (24, 2, 16, 12),
+        (40, 2, 16, 10),
+        (500, 2, 16, 16),
+        (5, 8, 16, 1),
+        (0, 4, 16, 1),
+        (100, 1, 16, 15),
+    ],
 )
 def test_chunks_are_as_large_as_asked_or_so_that_all_have_the_same(n, workers, chunk, expected):
     assert Work(workers, chunk=chunk).fair_chunk(n) == expected

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.cli import show
 from engine.kinds import KINDS
 from engine.new import template
 from engine.project import read
+from engine.toml_spans import scan
 from engine.wording import everywhere, nearest
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -76,3 +78,19 @@ def test_a_misspelt_key_of_a_new_project_is_found_at_its_place(tmp_path: Path) -
                     missed.append(f"{kind}, line {number}: {wrong} for {found[1]}")
     assert n > 150
     assert len(missed) <= (1 - SHARE) * n, missed
+
+
+def test_of_many_faults_the_form_and_the_file_are_looked_through_once(tmp_path, capsys, monkeypatch):
+    scans = []
+    monkeypatch.setattr("engine.toml_spans.scan", lambda text: scans.append(text) or scan(text))
+    path = tmp_path / "many.toml"
+    path.write_text('kind = "alignment"\n' + "[[rounds]]\nbandpas = { lowpass_fpx = 8 }\nradius_A = -5\n" * 700)
+    project, faults = read(path)
+    looked = everywhere.cache_info().misses
+    show.faults(faults)
+    assert project is None
+    assert len(faults) > 1400
+    assert capsys.readouterr().out.count("many.toml:") == len(faults)
+    assert len(scans) <= 1
+    read(path)
+    assert everywhere.cache_info().misses == looked

@@ -57,7 +57,9 @@ def faults(found: Iterable[Fault], err: bool = False) -> None:
             say(str(fault), err)
             continue
         say(str(fault).removeprefix(fault.where), err, bold=f"{short(fault.path)}:{fault.line}:{fault.column}: ")
-        source = sources.setdefault(fault.path, _Source(_lines(fault.path)))
+        if fault.path not in sources:
+            sources[fault.path] = _Source(_lines(fault.path))
+        source = sources[fault.path]
         marks = {(one.line, one.column): "-" for one in fault.others} | {(fault.line, fault.column): "^"}
         for line in sorted({line for line, _ in marks if 0 < line <= len(source.lines)}):
             _show_line(source, line, {column: mark for (of, column), mark in marks.items() if of == line}, err)

@@ -137,6 +137,9 @@ def _csv_row(header: list[str], row: list[str], where: str) -> Facts:
     if len(row) != len(header):
         raise EngineError(f"{where}: {len(row)} values where the header names {len(header)}; repair the line")
     cells = {name: word.strip() for name, word in zip(header, row, strict=True)}
+    for name in ("number", "path"):
+        if not cells[name]:
+            raise EngineError(f"{where}: {name} is empty; fill it in, or remove the line")
     facts: Facts = {}
     for fact, names in CSV_NAMES.items():
         words = [cells[name] for name in names if cells.get(name)]

@@ -74,6 +74,8 @@ def of_table(table: Table) -> Marks:
             "some rows of the table tell their pixel size (column apix) and some do not; fill it or empty it"
         )
     centres = table.positions_xyz_px + table.shifts_xyz_px
+    if not (np.isfinite(centres).all() and np.isfinite(sizes).all()):
+        raise EngineError("some rows of the table have a position or a pixel size that is no finite number; mend them")
     is_mixed = len(sizes) > 1
     return Marks(
         centres * table["apix"][:, None] if is_mixed else centres,

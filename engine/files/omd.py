@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def read_omd(path: Path) -> Marks:
         if not matlab.is_version_7_3(raw):
             matlab.refuse_other(raw, path, "a Dynamo model", LARGEST_MODEL_BYTES)
             try:
-                content = loadmat(io.BytesIO(raw), squeeze_me=True, struct_as_record=False)
+                with warnings.catch_warnings(action="ignore"):  # of a name that is there twice the last counts
+                    content = loadmat(io.BytesIO(raw), squeeze_me=True, struct_as_record=False)
             except (MatReadError, NameError) as error:  # SciPy's reader forgets to set a variable of its own
                 raise ValueError(str(error)) from error
         models = [value for name, value in content.items() if not name.startswith("__")]

@@ -30,13 +30,13 @@ def half_weight(volume: np.ndarray) -> np.ndarray:
     n = volume.shape[0]
     if volume.shape == (n, n, n):
         of_k = np.fft.ifftshift(volume)
-        return ((of_k + _opposite(of_k)) / 2)[:, :, : n // 2 + 1].astype(np.float32)
+        return (of_k / 2 + _opposite(of_k) / 2)[:, :, : n // 2 + 1].astype(np.float32)
     if volume.shape != (n, n, n // 2 + 1):
         raise ValueError(f"shape {volume.shape} is neither (n, n, n) nor (n, n, n // 2 + 1)")
     half = volume.astype(np.float32)
     own = [0] if n % 2 else [0, n // 2]  # the planes that hold k and -k
     for x in own:
-        half[:, :, x] = (half[:, :, x] + _opposite(half[:, :, x])) / 2
+        half[:, :, x] = half[:, :, x] / 2 + _opposite(half[:, :, x]) / 2
     return half
 
 

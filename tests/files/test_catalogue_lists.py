@@ -135,3 +135,10 @@ def test_paths_are_sought_beside_the_list_and_above_it(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_list_is_one_clear_error(tmp_path: Path, name: str, text: str, words: str) -> None:
     with pytest.raises(EngineError, match=words):
         read_catalogue(written(tmp_path, name, text))
+
+
+@pytest.mark.parametrize(("row", "empty"), [("1,", "path"), (",a.mrc", "number"), ('" ",a.mrc', "number")])
+def test_a_row_without_number_or_path_is_told(tmp_path: Path, row: str, empty: str) -> None:
+    (tmp_path / "list.csv").write_text(f"number,path\n3,b.mrc\n{row}\n")
+    with pytest.raises(EngineError, match=rf"list\.csv:3: {empty} is empty; fill it in"):
+        read_catalogue(tmp_path / "list.csv")

@@ -2,6 +2,7 @@
 
 import struct
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.io import savemat
 from engine.data import Curve, Marks, Table
 from engine.faults import EngineError
 from engine.files import Markers, as_marks, read_marks, write_markers, write_table
+from engine.files.marks import of_table
 
 POINTS = np.array([[10.0, 20.0, 30.0], [11.5, 21.0, 32.0], [40.0, 5.0, 7.0]])
 
@@ -211,3 +213,17 @@ def test_spoilt_bytes_are_read_or_refused_and_never_break(tmp_path, ending):
         path.write_bytes(spoilt.tobytes()[: generator.integers(1, len(whole) + 1)])
         with suppress(EngineError):
             assert len(read_marks(path)) > 0
+
+
+@pytest.mark.parametrize("column", ["x", "dy", "apix"])
+def test_a_table_with_a_centre_that_is_no_number_has_no_marks(column: str) -> None:
+    table = Table.blank(2, apix=2.0).with_columns(**{column: [1.0, np.inf]})
+    with pytest.raises(EngineError, match="no finite number"):
+        of_table(table)
+
+
+def test_of_a_matlab_variable_that_is_there_twice_the_last_counts(tmp_path: Path) -> None:
+    savemat(tmp_path / "first.mat", {"m": {"points": POINTS + 1}})
+    savemat(tmp_path / "then.mat", {"m": {"points": POINTS + 2}})
+    (tmp_path / "a.omd").write_bytes((tmp_path / "first.mat").read_bytes() + (tmp_path / "then.mat").read_bytes()[128:])
+    assert np.array_equal(read_marks(tmp_path / "a.omd").points_xyz, POINTS + 1)

@@ -199,3 +199,10 @@ def test_weights_of_1_change_no_sum():
     a, b = average.sum_of(N, [plain]), average.sum_of(N, [ones])
     np.testing.assert_array_equal(a.values, b.values)
     np.testing.assert_allclose(a.weights, b.weights, atol=1e-6)
+
+
+def test_the_largest_weights_have_a_mean_too():
+    largest = np.finfo(np.float32).max
+    whole, half = np.full((4, 4, 4), largest, np.float32), np.full((4, 4, 3), largest, np.float32)
+    for volume in (whole, half):
+        assert np.all(weight.half_weight(volume) == largest)
