@@ -35,7 +35,7 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The table with half-sets and bad particles marked, the masks, and the starting reference."""
     particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
-    sense.usable(table)
+    sense.usable(table, particles)
     sense.missing_tags(table, particles.tags)
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
     bad = bad_tags(particles, table.tags.tolist(), work)
