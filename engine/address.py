@@ -35,7 +35,7 @@ LETTERS = {
 """Dynamo's short item names and the words they stand for."""
 
 Half = Literal["even", "odd"]
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,78}[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MOST_CHARACTERS = 1000
 _WHOLE = r"[0-9]{1,15}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.faults import EngineError
+from engine.outside import no_place
 from engine.plan import PlannedStep, plan
 from engine.project import Project, campaign
 from engine.store import Store, Unjudged
@@ -83,7 +84,7 @@ def _verified(project: Project, store: Store, mend: bool) -> Verified:
         elif name not in planned:
             findings.append(Finding(name, "foreign", NO_STEP, path))
     damaged = [one.step for one in findings if one.manner == "damaged"]
-    problem = ""
+    problem = no_place(project)
     try:
         findings += [_stale(store, one) for one in plan(project, damaged) if one.state == "stale"]
     except EngineError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -160,7 +161,7 @@ def _numbers(one: Found, answer: Answer) -> str:
 
 
 def _exported(found: Found, name: str, star: str) -> Path:
-    if Path(name).resolve() == found.path_of_file.resolve():
+    if os.path.realpath(name) == os.path.realpath(found.path_of_file):
         raise EngineError(f"{name}: is what would be read (give another name)")
     return export(found.value, name, found.pixel_size_A, star)
 
