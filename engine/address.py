@@ -41,7 +41,7 @@ _MOST_CHARACTERS = 1000
 _WHOLE = r"[0-9]{1,15}"
 _RANGE = re.compile(rf"({_WHOLE}):({_WHOLE}|last)")
 _LIST = re.compile(rf"\[\s*{_WHOLE}(\s*,\s*{_WHOLE})*\s*\]")
-NAME_WORDS = "letters, digits, '_', '-' and '.', at most 80, and no device of Windows such as nul"
+NAME_WORDS = "letters, digits, '_', '-' and '.', at most 80, no '.' at the end, and no device of Windows such as nul"
 
 
 @dataclass(frozen=True)
