@@ -49,6 +49,15 @@ def test_a_senseless_table_is_one_fault(phantom, columns, words):
     assert words in what
 
 
+def test_a_half_set_without_particles_is_a_fault(phantom):
+    form = alignment.Project.model_validate({"data": {**DATA, "halves": "parity"}, "rounds": [ROUND]})
+    found = list(alignment.check(form, Told(phantom["phantom:table"].with_columns(half=1))))
+    assert [(one.code, one.key, one.what) for one in found] == [
+        ("E408", ("data", "halves"), "the even half-set has no particle that takes part")
+    ]
+    assert not list(alignment.check(form, Told(phantom["phantom:table"])))
+
+
 def test_contradicting_pixel_sizes_and_boxes_are_faults(phantom):
     table = phantom["phantom:table"]
     assert faults(table, template=VolumeFacts((28, 28, 28), 9.0)) == [
