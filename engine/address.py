@@ -35,13 +35,13 @@ LETTERS = {
 """Dynamo's short item names and the words they stand for."""
 
 Half = Literal["even", "odd"]
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,78}[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MOST_CHARACTERS = 1000
 _WHOLE = r"[0-9]{1,15}"
 _RANGE = re.compile(rf"({_WHOLE}):({_WHOLE}|last)")
 _LIST = re.compile(rf"\[\s*{_WHOLE}(\s*,\s*{_WHOLE})*\s*\]")
-NAME_WORDS = "letters, digits, '_', '-' and '.', at most 80, and no device of Windows such as nul"
+NAME_WORDS = "letters, digits, '_', '-' and '.', at most 80, no '.' at the end, and no device of Windows such as nul"
 
 
 @dataclass(frozen=True)

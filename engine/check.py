@@ -15,9 +15,20 @@ from engine.kinds import KINDS
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
 from engine.look import FileLook
-from engine.outside import Outside, reads_outside, results_outside
+from engine.outside import Outside, no_place, reads_outside, results_outside
 from engine.plan import JOINED, locate, one_of, sources_of
-from engine.project import LIST, Project, by_line, dependencies, in_order, neighbour, parsed, project_files, read
+from engine.project import (
+    LIST,
+    Project,
+    by_line,
+    dependencies,
+    in_order,
+    neighbour,
+    parsed,
+    project_files,
+    read,
+    without_links,
+)
 from engine.step import What
 from engine.store import Store
 
@@ -61,7 +72,7 @@ def check(paths: Iterable[str | Path] | str | Path) -> list[Checked]:
     """Every project of the paths (files or campaign folders), in the order they would run. Nothing is computed."""
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     files_meant = project_files(paths)
-    together = {path.resolve() for path in files_meant}
+    together = {without_links(path) for path in files_meant}
     found = [_checked(path, together) for path in files_meant]
     projects = [one.project for one in found if one.project]
     if any(one.faults for one in found):
@@ -77,13 +88,15 @@ def _checked(path: Path, together: set[Path]) -> Checked:
 
 def check_unwritten(path: Path, content: bytes) -> Checked:
     """A project of that content, whose file need not be there yet."""
-    return _sense(path, *parsed(path, content), {path.resolve()})
+    return _sense(path, *parsed(path, content), {without_links(path)})
 
 
 def _sense(path: Path, project: Project | None, faults: list[Fault], together: set[Path]) -> Checked:
     if project is None:
         return Checked(path, None, faults)
     faults = [project.place(fault) for fault in _faults(project)]
+    if problem := no_place(project):
+        faults.append(project.place(Fault((), problem, code="E212")))
     if faults:
         return Checked(path, project, by_line(faults))
     return Checked(path, project, [], list(_notes(project, together)), reads_outside(project, together))
@@ -239,7 +252,7 @@ def _notes(project: Project, together: set[Path]) -> Iterator[str]:
     missing = [address.project for address in dependencies(project) if _missing_steps(project, address)]
     for name in dict.fromkeys(missing):
         path = project.campaign / f"{name}.toml"
-        if path.resolve() not in together:
+        if without_links(path) not in together:
             yield f"{name} has not run yet: engine run {path}"
 
 

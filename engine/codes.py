@@ -269,6 +269,12 @@ CODES: dict[str, Code] = {
         'template = "table.tbl"',
         'template = "map.mrc"',
     ),
+    "E212": Code(
+        "Where the results of a project belong stands a file, or a link that leads nowhere or to another project's results.",
+        "Move the file away, mount the disk that the link leads to, or remove the link.",
+        "pr_2 is a link to pr_1",
+        "pr_2 is a folder, or not there",
+    ),
     "E301": Code(
         "Keys that do not go together: each is right alone.",
         "Change one of them; the message names both.",

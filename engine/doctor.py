@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator
@@ -154,7 +155,7 @@ def _file_system(folder: Path) -> str:
     """The kind of file system that the folder is on; empty where the system does not tell."""
     try:
         lines = MOUNTS.read_text("utf-8", "replace").splitlines()
-        real = folder.resolve()
+        real = Path(os.path.realpath(folder))
     except OSError:
         return ""
     best, kind = -1, ""

@@ -14,7 +14,7 @@ from engine.faults import EngineError, key_text
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
 from engine.plan import locate
-from engine.project import LIST, Project, dependencies, neighbour
+from engine.project import LIST, Project, dependencies, neighbour, without_links
 from engine.step import What
 from engine.store import Store
 
@@ -52,9 +52,36 @@ def results_outside(project: Project) -> Path | None:
     return None if _is_below(real, os.path.realpath(project.campaign)) else Path(real)
 
 
+def no_place(project: Project) -> str:
+    """Why no results can lie where they belong: a file stands there, or a link that leads nowhere or to another project."""
+    folder = str(project.store_folder)
+    if os.path.isfile(folder):
+        return f"{folder}: is a file where the folder of the results belongs (move it away)"
+    if not os.path.islink(folder):
+        return ""
+    real = os.path.realpath(folder)
+    if not os.path.isdir(real):
+        return f"{folder}: is a link to {real}, where no folder is (mount that disk, or remove the link)"
+    if os.path.isfile(f"{real}.toml") and not os.path.samefile(f"{real}.toml", project.path):
+        return f"{folder}: is a link to the results of {real}.toml (remove it: each project has results of its own)"
+    return ""
+
+
 def refuse_outside(projects: Iterable[Project], follow_links: bool) -> None:
-    """An Unsafe if results would be written through a link: that of their folder, unless followed, or any inside it."""
+    """An Unsafe if results would be written through a link: that of their folder, unless followed, or any inside it.
+
+    Two projects that would write into one folder are one too.
+    """
+    writers: dict[str, Project] = {}
     for project in projects:
+        if problem := no_place(project):
+            raise Unsafe(problem)
+        other = writers.setdefault(os.path.realpath(project.store_folder), project)
+        if other is not project:
+            raise Unsafe(
+                f"{project.store_folder} and {other.store_folder}: are one folder, by links (remove one of them: each "
+                "project has results of its own)"
+            )
         if (place := results_outside(project)) and not follow_links:
             raise Unsafe(
                 f"{project.store_folder}: is a link, results would be written outside the campaign folder, to {place} "
@@ -89,7 +116,7 @@ def _read_by_all(project: Project, together: set[Path]) -> Iterator[tuple[str, P
             yield str(address), other.path
             yield str(address), other.store_folder
             yield from _stored(other)
-            if other.path.resolve() not in together:
+            if without_links(other.path) not in together:
                 yield from ((f"{other.name}: {named_in}", path) for named_in, path in _read(other))
 
 

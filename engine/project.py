@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -194,8 +195,13 @@ def project_files(paths: Iterable[str | Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         for file in _files(path):
-            found.setdefault(file.resolve(), file)
+            found.setdefault(without_links(file), file)
     return list(found.values())
+
+
+def without_links(path: Path) -> Path:
+    """The path without links; where they lead in a circle, which pathlib's own raises for, what is left of it."""
+    return Path(os.path.realpath(path))
 
 
 def campaign(paths: Iterable[str | Path]) -> list[Project]:
@@ -208,7 +214,7 @@ def campaign(paths: Iterable[str | Path]) -> list[Project]:
 
 def in_order(projects: list[Project]) -> list[Project]:
     """The projects, each after those of them that it reads, else in the order given."""
-    known = {project.store_folder.resolve(): project for project in projects}
+    known = {without_links(project.campaign) / project.name: project for project in projects}
     sorter: TopologicalSorter[Path] = TopologicalSorter()
     for folder, project in known.items():
         needed = [(folder.parent / address.project) for address in _readable(project)]

@@ -307,6 +307,7 @@ class _Run:
                 kind = self.project.kind
                 self.store.write(step, kind, one.key, one.input_keys, outputs, started, seconds, self._devices())
             except EngineError as error:
+                self.store.check_lock()  # results that another run, or a person, took away are missing to every step
                 error.add_note(f"in step {step.name} of {self.project.name}")
                 raise
             journal.remove()

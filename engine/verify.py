@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Literal
 
 from engine.faults import EngineError
+from engine.outside import no_place
 from engine.plan import PlannedStep, plan
 from engine.project import Project, campaign
-from engine.store import Store
+from engine.store import Store, Unjudged
 
-Manner = Literal["damaged", "stale", "foreign"]
+NO_STEP = "no step of the project as it now stands"
+
+Manner = Literal["damaged", "unread", "stale", "foreign"]
 
 
 @dataclass(frozen=True)
 class Finding:
     """A stored step that is not what it should be.
 
-    manner: damaged is not as it was written; stale is whole, and not what the project asks for by now; foreign is no step of
+    manner: damaged is not as it was written; unread may be whole, and cannot be read to its end by this user or this engine,
+    so it is never set aside; stale is whole, and not what the project asks for by now; foreign is no step of
     the project as it now stands. set_aside: its file's new name, where it was mended.
     """
 
@@ -43,7 +47,11 @@ class Verified:
 
     @property
     def is_whole(self) -> bool:
-        return not any(one.manner == "damaged" and one.set_aside is None for one in self.findings)
+        return not any(one.manner in ("damaged", "unread") and one.set_aside is None for one in self.findings)
+
+    @property
+    def is_damaged(self) -> bool:
+        return any(one.manner == "damaged" and one.set_aside is None for one in self.findings)
 
 
 def verify(paths: Iterable[str | Path], *, mend: bool = False) -> Iterator[Verified]:
@@ -65,12 +73,18 @@ def _verified(project: Project, store: Store, mend: bool) -> Verified:
     for name in names:
         path = store.path(name)
         n_bytes += path.stat().st_size
-        if what := store.damage(name):
+        try:
+            what = store.damage(name)
+        except Unjudged as error:
+            findings.append(Finding(name, "unread", str(error).removeprefix(f"{path}: "), path))
+            continue
+        if what:
+            what = what if name in planned else f"{what}; {NO_STEP}"
             findings.append(Finding(name, "damaged", what, path, store.set_aside(name) if mend else None))
         elif name not in planned:
-            findings.append(Finding(name, "foreign", "no step of the project as it now stands", path))
+            findings.append(Finding(name, "foreign", NO_STEP, path))
     damaged = [one.step for one in findings if one.manner == "damaged"]
-    problem = ""
+    problem = no_place(project)
     try:
         findings += [_stale(store, one) for one in plan(project, damaged) if one.state == "stale"]
     except EngineError as error:

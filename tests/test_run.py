@@ -222,6 +222,22 @@ def test_a_users_error_names_its_step_and_a_slip_passes_through(
         assert Store(project.store_folder).lock_holder() is None
 
 
+def test_results_that_are_taken_away_during_a_run_are_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bereft(settings: toy.Settings, inputs: object, work: object) -> object:
+        project.store_folder.rename(tmp_path / "away")
+        return Store(project.store_folder).read("ite_0000", "table")
+
+    project = toy.ToyProject(tmp_path / "bad.toml", [Step("ite_0001", bereft, 1, toy.Settings(), ("table",))])
+    toy.use(monkeypatch, project)
+    with pytest.raises(
+        LockHeld, match=r"the results of this run were moved or removed while it was going on \(this run ends"
+    ):
+        run([project.path])
+    assert not project.store_folder.exists()
+
+
 def test_a_stopped_redo_goes_on_with_stale(project: toy.ToyProject, monkeypatch: pytest.MonkeyPatch) -> None:
     run([project.path])
     edited = dataclasses.replace(project, steps=toy.steps((4.0, 5.0, 5.0)))

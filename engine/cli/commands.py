@@ -362,7 +362,7 @@ def verify(
     if json:
         show.json_text(found)
     if not all(one.is_whole for one in found):
-        if not json:
+        if not json and any(one.is_damaged for one in found):
             again = shlex.join(map(str, paths))
             show.complain(f"to make what is damaged anew: engine verify --mend {again}; then engine run {again}")
         raise typer.Exit(FAILED)

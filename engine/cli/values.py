@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -160,7 +161,7 @@ def _numbers(one: Found, answer: Answer) -> str:
 
 
 def _exported(found: Found, name: str, star: str) -> Path:
-    if Path(name).resolve() == found.path_of_file.resolve():
+    if os.path.realpath(name) == os.path.realpath(found.path_of_file):
         raise EngineError(f"{name}: is what would be read (give another name)")
     return export(found.value, name, found.pixel_size_A, star)
 
@@ -168,7 +169,8 @@ def _exported(found: Found, name: str, star: str) -> Path:
 def verified_lines(verified: Verified) -> list[str]:
     """One line of the project, one for each thing that is wrong."""
     told = f"{verified.project}: {show.counted(verified.n_steps, 'step')}, {show.size(verified.n_bytes)} read"
-    lines = [f"{told}: {'nothing is damaged' if verified.is_whole else 'damaged'}"]
+    state = "damaged" if verified.is_damaged else "nothing is damaged" if verified.is_whole else "not all could be read"
+    lines = [f"{told}: {state}"]
     for one in verified.findings:
         moved = f" (set aside as {show.short(one.set_aside)})" if one.set_aside else ""
         lines.append(f"  {one.step}: {one.manner}: {one.what}{moved}")

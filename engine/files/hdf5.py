@@ -19,7 +19,8 @@ def dataset(file: Any, name: str, path: Path) -> Any:
     import h5py
 
     if name not in file:
-        raise EngineError(f"{path}: has no dataset {name!r}, only {', '.join(list(file)[:12])}; write it")
+        there = f"only {', '.join(list(file)[:12])}" if len(file) else "nor any other"
+        raise EngineError(f"{path}: has no dataset {name!r}, {there}; write it")
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise EngineError(f"{path}: {name!r} is a link to elsewhere; copy the values into the file")
     found = file[name]

@@ -42,7 +42,8 @@ class ParticleFiles:
         self.tags = np.asarray(tags, dtype=np.int64)
         self._files = dict(zip(self.tags.tolist(), files, strict=True))
         if len(self._files) < len(files):
-            raise EngineError(f"{source}: a tag is there twice; keep one file for each particle")
+            tags, counts = np.unique(self.tags, return_counts=True)
+            raise EngineError(f"{source}: tag {tags[counts > 1][0]} is there twice; keep one file for each particle")
         shape, self.pixel_size_A = _facts(files[0])
         self.box_px = _cube(files[0], shape)
 

@@ -120,7 +120,13 @@ def text_of(path: Path, form: str, most_bytes: int = LARGEST_TEXT_BYTES) -> str:
     if b"\0" in content:
         raise EngineError(f"{path}: is not text, so it is not {form}; check that the ending is true")
     with reading(path, form):
-        return content.decode("utf-8-sig")
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise EngineError(
+                f"{path}:{line}: is not UTF-8 text; save it as UTF-8, or check that it is {form}"
+            ) from error
 
 
 def write_text(text: str, path: Path) -> None:

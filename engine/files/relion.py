@@ -129,10 +129,13 @@ def _of_rows(name: str, particles: Block, optics: Block | None) -> np.ndarray | 
     if optics is None or name not in optics:
         return None
     values = optics.numbers(name)
-    if len(values) == 1:
+    if len(values) == 1 and not ("rlnOpticsGroup" in particles and "rlnOpticsGroup" in optics):
         return np.full(len(particles), values[0])
-    value_of = dict(zip(optics.numbers("rlnOpticsGroup").tolist(), values.tolist(), strict=True))
-    groups = particles.numbers("rlnOpticsGroup").tolist()
+    known, groups = optics.numbers("rlnOpticsGroup").tolist(), particles.numbers("rlnOpticsGroup").tolist()
+    value_of = dict(zip(known, values.tolist(), strict=True))
+    if len(value_of) < len(known):
+        double = next(group for group in known if known.count(group) > 1)
+        raise EngineError(f"{particles.path}: optics group {double:g} is in data_optics twice; remove one row")
     for lost in set(groups) - set(value_of):
         raise EngineError(f"{particles.path}: optics group {lost:g} is not in data_optics; add its row")
     return np.array([value_of[group] for group in groups])

@@ -44,7 +44,9 @@ def read_star(
     particles = next((block for block in blocks.values() if any(name in block for name in _RELION_MARKS)), None)
     if particles is None:
         needed = f"_tag, _{COORDINATES[0]} or _{CENTERED[0]}"
-        raise EngineError(f"{path}: none of its blocks ({listed(blocks)}) lists particles; it needs {needed}")
+        raise EngineError(
+            f"{path}: none of its blocks ({listed(f'data_{name}' for name in blocks)}) lists particles; it needs {needed}"
+        )
     found = from_relion(particles, blocks.get("optics"), tomogram_sizes_xyz, pixel_size_A)
     return replace(found, files=sought(found.files, path.absolute().parent))
 

@@ -147,6 +147,7 @@ def average_table(settings: Averaged, inputs: Mapping[str, Any], work: Work) -> 
     """The averages of the table's particles, and the FSC of two halves of them."""
     particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
+    sense.usable(table, particles)
     sense.missing_tags(table, particles.tags)
     bad = bad_tags(particles, table.tags.tolist(), work)
     table = without(table, bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ GROUP, MOST_GROUPS = 16, 64
 
 SHOWN = 5
 """Tags that are shown of many particles."""
+
+FINGERPRINTED = 8
+"""Slices of a box that its fingerprint is made from, about."""
 
 LARGEST_DEVIATION = 1e15
 """Deviation of voxels above which sums of squares leave float32."""
@@ -67,18 +71,30 @@ def summing_groups(n: int) -> list[range]:
 
 def bad_tags(particles: Particles, tags: Sequence[int], work: Work) -> list[int]:
     """Tags of boxes with voxels that are no numbers, or that are constant; an EngineError when they are too many."""
+    return looked_through(particles, tags, work)[0]
 
-    def bad(rows: range) -> np.ndarray:
-        return np.array([[not is_usable(particles.read(tags[row]))] for row in rows])
 
-    is_bad = work.quiet().rows(bad, chunks(len(tags), work.fair_chunk(len(tags))), 1, named(tags))[:, 0]
+def looked_through(particles: Particles, tags: Sequence[int], work: Work) -> tuple[list[int], np.ndarray]:
+    """The same tags, and the fingerprint of each box (n,): all boxes are read once."""
+
+    def look(rows: range) -> np.ndarray:
+        boxes = (particles.read(tags[row]) for row in rows)
+        return np.array([[not is_usable(box), fingerprint(box)] for box in boxes], dtype=np.float64)
+
+    is_bad, fingerprints = work.quiet().rows(look, chunks(len(tags), work.fair_chunk(len(tags))), 2, named(tags)).T
     found = [tag for tag, one in zip(tags, is_bad, strict=True) if one]
     if len(found) > MOST_BAD * len(tags):
         raise EngineError(
             f"{len(found)} of {len(tags)} particles are constant or hold voxels that are no numbers, "
             f"first tags {', '.join(map(str, found[:SHOWN]))} (more than {MOST_BAD:.0%}: mend the particles)"
         )
-    return found
+    return found, fingerprints
+
+
+def fingerprint(box: np.ndarray) -> int:
+    """A whole number below 2**48, from some slices of a box (z, y, x): equal boxes have the same, others hardly ever."""
+    slices = box[:: max(1, len(box) // FINGERPRINTED)]
+    return int.from_bytes(blake2b(slices.tobytes(), digest_size=6).digest(), "little")
 
 
 def without(table: Table, bad: list[int]) -> Table:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from engine.data import ParticleFacts, Table, VolumeFacts, WeightFacts, Weights
+from engine.data import Half, ParticleFacts, Particles, Table, VolumeFacts, WeightFacts, Weights
 from engine.faults import EngineError, Fault, Key
 from engine.geometry import symmetry
 from engine.kernels.wedge import CUSTOM, KNOWN_FTYPES
 from engine.kinds.form import Look
+
+LARGEST_TAG = 10**15
+"""Whole numbers below are kept by float64, in which tables hold them."""
 
 SAME_PIXEL = 1e-3
 """Pixel sizes that differ by less than this share are one."""
@@ -64,10 +67,30 @@ def table_and_particles(table: Table | None, particles: ParticleFacts | None, ke
     for what, bad, advice in (
         (
             "have tags that are not whole numbers of 1 or more",
-            ~(tag >= 1) | (tag != np.rint(tag)),
+            ~((tag >= 1) & (tag < LARGEST_TAG)) | (tag != np.rint(tag)),
             "number the particles",
         ),
         ("have poses or positions that are no numbers", ~_finite(table), "mend or remove these rows"),
+        (
+            "have shifts that leave the box",
+            _leave_box(table, particles),
+            f"the particles have {particles.box_px} px: were the shifts scaled with them?" if particles else "",
+        ),
+        (
+            "have a number of a tomogram or a region (columns 20, 21) that is none",
+            ~np.isfinite(table["reg"]) | (table["tomo"] != np.rint(table["tomo"])) | ~np.isfinite(table["tomo"]),
+            "mend these rows",
+        ),
+        (
+            "have a pixel size (column apix, 36) that is negative or no number",
+            ~((table["apix"] >= 0) & np.isfinite(table["apix"])),
+            "write it in A, or 0 where it is not known",
+        ),
+        (
+            "belong to a half-set (column half) that there is not",
+            ~np.isin(table["half"], list(Half)),
+            "0 none, 1 odd, 2 even",
+        ),
         ("have aligned or averaged (columns 2, 3) neither 0 nor 1", ~_are_flags(table), "0 or 1"),
         (
             "have an empty or impossible tilt range",
@@ -112,6 +135,12 @@ def table_and_particles(table: Table | None, particles: ParticleFacts | None, ke
 def _finite(table: Table) -> np.ndarray:
     numbers = np.column_stack([table.angles, table.shifts_xyz_px, table.positions_xyz_px])
     return np.asarray(np.isfinite(numbers).all(axis=1))
+
+
+def _leave_box(table: Table, particles: ParticleFacts | None) -> np.ndarray:
+    """True where the particle's centre lies outside its box, of what is finite."""
+    shifts = np.where(np.isfinite(table.shifts_xyz_px), table.shifts_xyz_px, 0)
+    return np.asarray((np.abs(shifts) > (particles.box_px / 2 if particles else np.inf)).any(axis=1))
 
 
 def _are_flags(table: Table) -> np.ndarray:
@@ -181,9 +210,10 @@ def _unweighted(table: Table, facts: WeightFacts | None) -> Iterator[tuple[str, 
         yield f"{len(absent)} particles have no weight, tags {shown}", "every particle that takes part needs one"
 
 
-def usable(table: Table) -> None:
+def usable(table: Table, particles: Particles) -> None:
     """An EngineError when the table cannot be used, for one that could not be looked at before the run."""
-    for fault in table_and_particles(table, None, ()):
+    facts = ParticleFacts(len(particles.tags), particles.box_px, particles.pixel_size_A)
+    for fault in table_and_particles(table, facts, ()):
         raise EngineError(f"the table: {fault.what}" + (f" ({fault.advice})" if fault.advice else ""))
 
 

@@ -26,13 +26,14 @@ from engine.store.reading import (
     StoredSpectra,
     StoredStep,
     StoredTomogram,
+    Unjudged,
     datasets_in,
     decoded,
     facts_in,
     item_in,
     items_in,
+    matches_checksums,
     opened,
-    read_through,
     shape_of,
     what_is,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "StoredSpectra",
     "StoredStep",
     "StoredTomogram",
+    "Unjudged",
     "free_bytes",
     "hdf5_version",
     "trial",
@@ -126,7 +128,10 @@ class Store:
             return ParticleFacts(n_particles, box_px, float(item.attrs["pixel_size_A"]))
 
     def damage(self, step_name: str) -> str:
-        """What is wrong with a stored step, all of which is read; empty where it is as it was written."""
+        """What is wrong with a stored step, all of which is read; empty where it is as it was written.
+
+        An Unjudged where that cannot be told here.
+        """
         path = self._present(step_name)
         try:
             facts = self.facts(step_name)
@@ -134,13 +139,13 @@ class Store:
                 for name, item in datasets_in(file, path).items():
                     if item.chunks is None and item.size:
                         return f"{name} has no checksum"
-                    try:
-                        read_through(item)
-                    except OSError:
+                    if not matches_checksums(item, path):
                         return f"values of {name} do not match their checksum"
                 for name in items_in(file, path):
                     if what_is(file[name]) not in ("particles", "spectra", "volume"):
                         decoded(file[name])
+        except Unjudged:
+            raise
         except EngineError as error:
             return str(error).removeprefix(f"{path}: ").removesuffix(f" ({ADVICE})")
         if facts is not None and facts.key != key_of(facts.function, facts.version, facts.settings, facts.inputs):
@@ -153,7 +158,7 @@ class Store:
         free = next(
             place for n in range(1, 10_000) if not os.path.lexists(place := path.with_name(f"{path.name}.damaged_{n}"))
         )
-        self._check_lock()
+        self.check_lock()
         with told(f"set {path} aside"):
             disk().rename(path, free)
             disk().sync_folder(path.parent)
@@ -189,9 +194,9 @@ class Store:
             with aside(path) as handle:
                 facts = facts_of(step, kind, key, input_keys, outputs, started, devices)
                 write(handle, facts, outputs, seconds)
-                self._check_lock()
+                self.check_lock()
         except OSError as error:
-            self._check_lock()  # whoever took the lock swept what was being written
+            self.check_lock()  # whoever took the lock swept what was being written
             raise EngineError(
                 f"{path}: not written: {error.strerror or error} ({advice(error)}; earlier results are whole)"
             ) from error
@@ -223,7 +228,7 @@ class Store:
         kept = {self._journal_path(*step) for step in to_do}
         found = [path for end in ("tmp", "chunks") for path in self.folder.rglob(f".*.h5.*.{end}")]
         leftovers = sorted(path for path in found if path not in kept)
-        self._check_lock()  # after the look: what it found is of nobody who holds the lock later
+        self.check_lock()  # after the look: what it found is of nobody who holds the lock later
         for path in leftovers:
             with told(f"remove the half-written {path}"):
                 disk().remove(path)
@@ -231,7 +236,7 @@ class Store:
 
     def append_event(self, event: Mapping[str, Any]) -> None:
         """Adds a line to events.jsonl, with the time when the event has none; a torn line before it is closed first."""
-        self._check_lock()
+        self.check_lock()
         make_folder(self.folder)
         line = json.dumps({"time": now(), **event}, default=plain, ensure_ascii=False)
         path = self.folder / "events.jsonl"
@@ -275,7 +280,8 @@ class Store:
             finally:
                 self._held = None
 
-    def _check_lock(self) -> None:
+    def check_lock(self) -> None:
+        """Inside `lock`, a LockHeld when another process has taken the lock since, or somebody has removed it."""
         if self._held:
             self._held.check()
 

@@ -298,6 +298,8 @@ def _holder_text(seen: _Seen) -> str:
 
 def _taker_text(place: Path) -> str:
     """What became of a lock whose file is not there any more."""
+    if not place.parent.is_dir():
+        return "the results of this run were moved or removed while it was going on"
     newest = _newest(place)
     if not newest:
         return "the lock of this run was removed"

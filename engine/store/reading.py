@@ -34,6 +34,10 @@ MOST_OPEN = 100
 """Files that are held open at a time in a process; systems allow 256 to 1024."""
 
 
+class Unjudged(EngineError):
+    """A results file that may well be whole: a newer engine wrote it, or the system does not hand out its bytes."""
+
+
 @dataclass(frozen=True)
 class StoredStep:
     """The facts of a stored step: the attributes of its file."""
@@ -175,26 +179,40 @@ class StoredSpectra:
 def opened(path: Path) -> Iterator[Any]:
     """The open HDF5 file, once its seal has proved to be whole."""
     with _reading(path), sealed(path) as raw, h5py.File(raw, "r") as file:
+        layout = int(file.attrs["layout"])
+        if layout > LAYOUT:
+            raise Unjudged(
+                f"{path}: layout {layout} is newer than this engine, which reads up to {LAYOUT} (update the engine)"
+            )
         yield file
 
 
 def sealed(path: Path) -> io.FileIO:
-    """The file, open and as it was written; an EngineError where it is not, or the system refuses it."""
+    """The file, open and as it was written; an EngineError where it is not, an Unjudged where the system refuses it."""
     try:
         if not path.is_file():
             raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
         raw = io.FileIO(path)
     except OSError as error:
-        raise EngineError(f"{path}: cannot be read: {error.strerror}") from error
+        raise _refused(path, error) from error
     try:
         seal.check(lambda offset, n_bytes: os.pread(raw.fileno(), n_bytes, offset), os.fstat(raw.fileno()).st_size)
     except seal.BrokenSeal as error:
         raw.close()
         raise EngineError(f"{path}: not a whole results file of the engine: {error} ({ADVICE})") from error
+    except OSError as error:
+        raw.close()
+        raise _refused(path, error) from error
     except BaseException:
         raw.close()
         raise
     return raw
+
+
+def _refused(path: Path, error: OSError) -> Unjudged:
+    return Unjudged(
+        f"{path}: cannot be read: {error.strerror or error} (get the right to read it, or look after the disk)"
+    )
 
 
 @contextmanager
@@ -207,11 +225,6 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def facts_in(file: Any, path: Path) -> StoredStep:
-    layout = int(file.attrs["layout"])
-    if layout > LAYOUT:
-        raise EngineError(
-            f"{path}: layout {layout} is newer than this engine, which reads up to {LAYOUT} (update the engine)"
-        )
     attrs = file.attrs
     labels = _mapping(attrs["labels"], int, str)
     seconds, version = attrs["seconds"], attrs["version"]
@@ -219,7 +232,7 @@ def facts_in(file: Any, path: Path) -> StoredStep:
         raise ValueError(f"version {version!r}, seconds {seconds!r}")
     return StoredStep(
         path=path,
-        layout=layout,
+        layout=int(attrs["layout"]),
         engine=text_of(attrs["engine"]),
         key=text_of(attrs["key"]),
         kind=text_of(attrs["kind"]),
@@ -306,12 +319,18 @@ def _check_dataset(dataset: Any, path: Path, name: str) -> None:
         raise EngineError(f"{path}: {name} is not stored as the layout says ({ADVICE})")
 
 
-def read_through(item: Any) -> None:
+def matches_checksums(item: Any, path: Path) -> bool:
     """Reads all values of an item or of what belongs to one, part by part: HDF5 compares the checksum of every chunk."""
-    if item.size:
-        depth = item.chunks[0]
-        for first in range(0, item.shape[0], depth):
-            item[first : first + depth]
+    try:
+        if item.size:
+            depth = item.chunks[0]
+            for first in range(0, item.shape[0], depth):
+                item[first : first + depth]
+    except OSError as error:
+        if error.errno is not None:  # the system's; HDF5's own complaints have no number
+            raise _refused(path, error) from error
+        return False
+    return True
 
 
 def decoded(item: Any) -> Volume | Table | Curve | Catalogue | dict[str, Any] | np.ndarray:

@@ -93,7 +93,7 @@ def test_what_takes_parsers_minutes_is_refused_at_once(text: str) -> None:
 
 # Addresses
 
-NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}", fullmatch=True)
+NAMES = st.from_regex(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,12}[A-Za-z0-9_-])?", fullmatch=True)
 WHOLE = st.integers(0, 10**15 - 1)
 
 

@@ -38,6 +38,7 @@ from engine.run import run as run_projects
 from engine.step import Step
 
 HOSTILE_NAMES = [
+    "pr_1.",
     "..",
     ".hidden",
     "../up",
@@ -264,6 +265,73 @@ def test_results_on_another_disk_are_told_and_wait_for_a_word(folder: Path) -> N
     assert engine("run", "truth.toml", "--follow-links").exit_code == 0
     assert (scratch / "phantom.h5").is_file()
     assert ("truth", "truth:particles") in outside_of("pr_1.toml")
+
+
+def test_projects_are_run_in_their_order_where_results_lie_elsewhere(folder: Path) -> None:
+    written(folder)
+    scratch = folder.parent / "outside" / "alignment"
+    scratch.mkdir()
+    (folder / "pr_1").symlink_to(scratch)
+    result = engine("run", ".", "--follow-links", "--gpus", "none")
+    assert result.exit_code == 0, result.output
+    assert (scratch / "ite_0001.h5").is_file()
+
+
+def leads_nowhere(folder: Path) -> str:
+    (folder / "pr_1").symlink_to(folder.parent / "unmounted")
+    return "where no folder is (mount that disk, or remove the link)"
+
+
+def leads_to_itself(folder: Path) -> str:
+    (folder / "pr_1").symlink_to(folder / "pr_1")
+    return "where no folder is"
+
+
+def leads_to_another_project(folder: Path) -> str:
+    (folder / "truth").mkdir()
+    (folder / "pr_1").symlink_to("truth")
+    return "is a link to the results of"
+
+
+def is_a_file(folder: Path) -> str:
+    (folder / "pr_1").write_text("mine")
+    return "is a file where the folder of the results belongs (move it away)"
+
+
+@pytest.mark.parametrize("make", [leads_nowhere, leads_to_itself, leads_to_another_project, is_a_file])
+def test_results_without_a_place_of_their_own_are_a_fault_and_nothing_is_run(make, folder: Path) -> None:
+    words = make(written(folder))
+    checked = engine("check", ".")
+    assert checked.exit_code == 1
+    assert re.search(r"^pr_1\.toml:1:1: E212 .*" + re.escape(words), checked.stdout, re.MULTILINE)
+    result = engine("run", ".", "--follow-links", "--gpus", "none")
+    assert result.exit_code == 2
+    assert words in result.output
+    assert not (folder / "truth" / "phantom.h5").exists()
+    for word in ("verify", "status"):
+        assert engine(word, ".").exit_code == 0
+    with pytest.raises(Unsafe, match=re.escape(words)):
+        run_projects([folder], follow_links=True)
+
+
+def test_two_projects_never_write_into_one_folder(folder: Path) -> None:
+    written(folder)
+    scratch = folder.parent / "outside" / "both"
+    scratch.mkdir()
+    for name in ("truth", "pr_1"):
+        (folder / name).symlink_to(scratch)
+    result = engine("run", ".", "--follow-links")
+    assert result.exit_code == 3
+    assert "are one folder, by links" in result.stderr
+    assert not list(scratch.iterdir())
+
+
+def test_a_project_that_is_a_link_to_itself_is_one_line(folder: Path) -> None:
+    (folder / "pr_1.toml").symlink_to("pr_1.toml")
+    for words in (["check", "pr_1.toml"], ["run", "pr_1.toml"], ["status", "pr_1.toml"], ["query", "pr_1:table"]):
+        result = engine(*words)
+        assert result.exit_code in (1, 2)
+        assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", [".lock", "events.jsonl", "half_odd", "new.json"])

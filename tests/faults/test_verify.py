@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import random
 import shutil
@@ -15,7 +17,7 @@ from faults.sealing import changed
 
 import engine
 from engine.faults import EngineError
-from engine.store import Store
+from engine.store import Store, reading
 from engine.verify import verify
 
 FLIPS = 1000 if os.environ.get("ENGINE_FAULTS") == "long" else 60
@@ -105,6 +107,60 @@ def test_a_file_that_another_program_wrote_to_is_found(folder: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["table"].attrs["note"] = "mine"
     assert damaged(folder) == [path]
+
+
+def test_what_a_newer_engine_wrote_is_no_damage_and_is_never_set_aside(folder: Path) -> None:
+    path = folder / "pr_1" / "ite_0001.h5"
+    with changed(path) as file:
+        file.attrs["layout"] = 3
+    content = path.read_bytes()
+    result = small_campaign.engine("verify", "--mend", str(folder))
+    assert result.exit_code == 1
+    assert "pr_1: 2 steps, " in result.output
+    assert "not all could be read" in result.output
+    assert (
+        "ite_0001: unread: layout 3 is newer than this engine, which reads up to 2 (update the engine)" in result.output
+    )
+    assert "--mend" not in result.stderr
+    assert path.read_bytes() == content
+    with pytest.raises(EngineError, match="layout 3 is newer"):
+        Store(folder / "pr_1").read("ite_0001", "average")
+
+
+class Failing(io.FileIO):
+    """A file of which the disk hands out what is read first, the seal and HDF5's own; of later reads nothing."""
+
+    def readinto(self, buffer: object) -> int:
+        if len(memoryview(buffer)) > 4096:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().readinto(buffer)
+
+
+@pytest.mark.parametrize("is_of_values", [False, True])
+def test_what_the_disk_does_not_hand_out_is_no_damage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_of_values: bool
+) -> None:
+    pread = os.pread
+
+    def refused(handle: int, n_bytes: int, offset: int) -> bytes:
+        if offset:  # of locks the beginning is read
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(handle, n_bytes, offset)
+
+    if is_of_values:
+        monkeypatch.setattr(reading.io, "FileIO", Failing)
+    else:
+        monkeypatch.setattr(reading.os, "pread", refused)
+    findings = [one for project in verify([folder], mend=True) for one in project.findings]
+    assert {one.manner for one in findings} == {"unread"}
+    assert "cannot be read: Input/output error (" in findings[0].what
+    assert not list(folder.rglob("*.damaged_*"))
+
+
+def test_a_file_that_is_no_step_is_told_to_be_none(folder: Path) -> None:
+    (folder / "pr_1" / "notes.h5").write_bytes(b"mine")
+    [finding] = [one for project in verify([folder]) for one in project.findings]
+    assert (finding.manner, finding.what.partition("; ")[2]) == ("damaged", "no step of the project as it now stands")
 
 
 def test_settings_that_were_changed_under_a_true_seal_are_found(folder: Path) -> None:

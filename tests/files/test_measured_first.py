@@ -236,6 +236,7 @@ def hdf5(path: Path, fill) -> Path:
     ("fill", "told"),
     [
         (lambda file: None, "has no dataset 'particles', only tags"),
+        (lambda file: file.pop("tags"), "has no dataset 'particles', nor any other; write it"),
         (lambda file: file.create_group("particles"), "no dataset of real numbers"),
         (lambda file: file.__setitem__("particles", h5py.SoftLink("/tags")), "a link to elsewhere"),
         (lambda file: file.__setitem__("particles", h5py.ExternalLink("b.h5", "/p")), "a link to elsewhere"),

@@ -184,7 +184,7 @@ def absent(folder: Path) -> Path:
     ("make", "told"),
     [
         (no_particles, "holds no particles"),
-        (two_of_one_tag, "twice"),
+        (two_of_one_tag, r"tag \d+ is there twice"),
         (no_cube, "3 x 2 x 2 voxels are no cubic box"),
         (no_stack, "no stack of cubes"),
         (no_tags, "tags"),

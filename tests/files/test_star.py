@@ -147,7 +147,7 @@ def test_a_dynamo_list_counts_positions_from_1_and_finds_files_from_a_folder_abo
         ([*COORDINATES, *ANGLES[:2]], "1 2 3 4 5", "_rlnAnglePsi is missing"),
         ([*COORDINATES, *ORIGINS], "1 2 3 4 5 6", "no pixel size"),
         (COORDINATES, "1 two 3", "_rlnCoordinateY holds text"),
-        (["rlnMicrographMovieName"], "a.mrc", "none of its blocks"),
+        (["rlnMicrographMovieName"], "a.mrc", r"none of its blocks \(data_particles\) lists particles"),
         ([*COORDINATES, "rlnOpticsGroup"], "1 2 3 9", "optics group 9"),
         ([*COORDINATES, "rlnRandomSubset"], "1 2 3", r"a\.star"),
     ],
@@ -156,6 +156,16 @@ def test_a_wrong_relion_list_is_told(tmp_path: Path, columns, row, told) -> None
     before = OPTICS if "rlnOpticsGroup" in columns else ""
     with pytest.raises(EngineError, match=told):
         read_star(star(tmp_path / "a.star", *columns, rows=[row], before=before))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [(["2 1.5"], "optics group 1 is not in data_optics"), (["1 1.5", "1 3"], "optics group 1 is in data_optics twice")],
+)
+def test_an_optics_group_has_one_row(tmp_path: Path, rows, told) -> None:
+    optics = "data_optics\n\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n" + "\n".join([*rows, ""])
+    with pytest.raises(EngineError, match=told):
+        read_star(star(tmp_path / "a.star", *COORDINATES, "rlnOpticsGroup", rows=["1 2 3 1"], before=optics))
 
 
 def test_what_a_relion_dialect_needs_is_asked_for(tmp_path: Path) -> None:

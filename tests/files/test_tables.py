@@ -152,6 +152,15 @@ def test_what_is_no_table_is_one_error(tmp_path: Path, ending, raw) -> None:
         read_table(path)
 
 
+def test_a_text_of_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.tbl"
+    path.write_bytes(b"1 1 1\n2 1 1\n# \xe9tat\n")
+    with pytest.raises(
+        EngineError, match=r"a\.tbl:3: is not UTF-8 text; save it as UTF-8, or check that it is a Dynamo"
+    ):
+        read_table(path)
+
+
 def test_broken_gzip_and_unknown_endings_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.tbl.gz").write_bytes(gzip.compress(b"1 2 3\n" * 999)[:-12])
     with pytest.raises(EngineError, match=r"a\.tbl\.gz"):

@@ -20,6 +20,15 @@ def test_a_sensible_project_has_no_faults(phantom):
         ({"tag": np.r_[1.5, np.arange(2, 25)]}, "tags that are not whole numbers"),
         ({"tag": np.r_[np.nan, np.arange(2, 25)]}, "tags that are not whole numbers"),
         ({"tag": np.r_[2, np.arange(2, 25)]}, "tag 2 stands in 2 rows"),
+        ({"tag": np.r_[np.inf, np.arange(2, 25)]}, "1 of 24 rows have tags that are not whole numbers"),
+        ({"tag": np.r_[1e300, np.arange(2, 25)]}, "1 of 24 rows have tags that are not whole numbers"),
+        ({"dx": np.r_[np.zeros(23), 15]}, "1 of 24 rows have shifts that leave the box, first in row 24"),
+        ({"tomo": np.r_[1.5, np.ones(23)]}, "1 of 24 rows have a number of a tomogram"),
+        ({"tomo": np.nan}, "a number of a tomogram"),
+        ({"reg": np.inf}, "a number of a tomogram or a region"),
+        ({"apix": np.r_[-4.0, np.full(23, 4.0)]}, "1 of 24 rows have a pixel size (column apix, 36) that is negative"),
+        ({"apix": np.nan}, "a pixel size (column apix, 36) that is negative or no number"),
+        ({"half": np.r_[3, np.ones(23)]}, "1 of 24 rows belong to a half-set (column half) that there is not"),
         ({"tilt": np.r_[np.inf, np.zeros(23)]}, "poses or positions that are no numbers"),
         ({"x": np.nan}, "poses or positions that are no numbers"),
         ({"aligned": np.nan}, "aligned or averaged"),
@@ -38,6 +47,15 @@ def test_a_senseless_table_is_one_fault(phantom, columns, words):
     ((key, what),) = faults(phantom["phantom:table"].with_columns(**columns))
     assert key == ("data", "table")
     assert words in what
+
+
+def test_a_half_set_without_particles_is_a_fault(phantom):
+    form = alignment.Project.model_validate({"data": {**DATA, "halves": "parity"}, "rounds": [ROUND]})
+    found = list(alignment.check(form, Told(phantom["phantom:table"].with_columns(half=1))))
+    assert [(one.code, one.key, one.what) for one in found] == [
+        ("E408", ("data", "halves"), "the even half-set has no particle that takes part")
+    ]
+    assert not list(alignment.check(form, Told(phantom["phantom:table"])))
 
 
 def test_contradicting_pixel_sizes_and_boxes_are_faults(phantom):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from aligned import align
 
-from engine.data import Half, Table
+from engine.data import Half, ParticleArray, Table
 from engine.faults import EngineError
 from engine.kinds.alignment.halves import n_shared
 from engine.kinds.halving import with_halves
@@ -45,6 +45,19 @@ def test_a_particle_in_both_halves_is_refused_and_counted(phantom):
     assert n_shared(with_halves(table, "parity"), 28) == 0  # no positions
     with pytest.raises(EngineError, match=r"4 particles lie nearer than .* of the other half-set"):
         align({**phantom, "phantom:table": crowded}, data={"halves": "parity"})
+
+
+def test_the_same_voxels_in_both_halves_are_refused_whatever_their_tags_are(phantom):
+    particles = phantom["phantom:particles"]
+    boxes = np.stack([particles.read(tag) for tag in particles.tags.tolist()])
+    boxes[4] = boxes[1]
+    double = {**phantom, "phantom:particles": ParticleArray(boxes, particles.tags, particles.pixel_size_A)}
+    with pytest.raises(EngineError, match="particles 2 and 5 have the same voxels, and are in different half-sets"):
+        align(double, data={"halves": "parity"})
+    table = phantom["phantom:table"]
+    same_side = table.with_columns(half=np.where(np.isin(table.tags, (2, 5)), Half.ODD, 1 + table.tags % 2))
+    align({**double, "phantom:table": same_side}, data={"halves": "parity"})
+    align(double)
 
 
 def test_halves_by_tomogram_half_lie_on_either_side_of_the_median():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.data import Table
+from engine.data import Half, Table
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import hooks, imposing, masks, sense
 from engine.kinds.alignment import references
@@ -62,9 +62,20 @@ def halves_faults(project: Project, table: Table, box_px: int) -> Iterator[Fault
     if project.data.halves == "none":
         return
     try:
-        refuse_shared(with_halves(table, project.data.halves), box_px)
+        table = with_halves(table, project.data.halves)
+        refuse_shared(table, box_px)
     except EngineError as problem:
         yield Fault(("data", "halves"), str(problem), code="E408")
+        return
+    sides = set(table["half"][table["averaged"] == 1])
+    for name, half in (("odd", Half.ODD), ("even", Half.EVEN)):
+        if half not in sides and len(sides) == 1:
+            yield Fault(
+                ("data", "halves"),
+                f"the {name} half-set has no particle that takes part",
+                "fill the column half otherwise, or empty it",
+                code="E408",
+            )
 
 
 def adaptive_faults(project: Project) -> Iterator[Fault]:

@@ -14,8 +14,8 @@ from engine.kernels import average
 from engine.kernels.fourier import lowpass, masked_spectrum
 from engine.kinds import masks, sense
 from engine.kinds.alignment.form import Halves, Masks
-from engine.kinds.alignment.halves import refuse_shared
-from engine.kinds.averaging import bad_tags, summed, without
+from engine.kinds.alignment.halves import refuse_equal, refuse_shared
+from engine.kinds.averaging import looked_through, summed, without
 from engine.kinds.form import Bandpass, Form
 from engine.kinds.halving import halves_text, with_halves
 from engine.step import Outputs, of_reference
@@ -35,13 +35,14 @@ def start(settings: Start, inputs: Mapping[str, Any], work: Work) -> Outputs:
     """The table with half-sets and bad particles marked, the masks, and the starting reference."""
     particles: Particles = inputs["particles"]
     table: Table = inputs["table"]
-    sense.usable(table)
+    sense.usable(table, particles)
     sense.missing_tags(table, particles.tags)
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, table)
-    bad = bad_tags(particles, table.tags.tolist(), work)
+    bad, fingerprints = looked_through(particles, table.tags.tolist(), work)
     table = with_halves(without(table, bad), settings.halves)
     if settings.halves != "none":
         refuse_shared(table, particles.box_px)
+        refuse_equal(table, particles, fingerprints)
     table = table.with_columns(ref=1, apix=pixel_size_A)
     weights: Weights | None = inputs.get("weights")
     sense.usable_weights(table, weights, particles.box_px)

@@ -37,7 +37,7 @@ def start_several(settings: StartSeveral, inputs: Mapping[str, Any], work: Work)
     numbers = range(1, settings.n_references + 1)
     given = tables_read(inputs)
     for table in given:
-        sense.usable(table)
+        sense.usable(table, particles)
         sense.missing_tags(table, particles.tags)
         sense.usable_weights(table, inputs.get("weights"), particles.box_px)
     pixel_size_A = sense.chosen_pixel_size(settings.pixel_size_A, particles.pixel_size_A, given[0])

@@ -149,7 +149,7 @@ def wrong_rows(table: Table) -> list[str]:
     found = []
     if (bad := ~np.isfinite(numbers).all(axis=1)).any():
         found.append(f"has {bad.sum()} rows with poses or positions that are no numbers, first row {bad.argmax() + 1}")
-    if not ((tag >= 1) & (tag == np.rint(tag))).all():
+    if not ((tag >= 1) & (tag < sense.LARGEST_TAG) & (tag == np.rint(tag))).all():
         found.append("has tags that are not whole numbers of 1 or more")
     elif len(np.unique(tag)) < len(tag):
         found.append(TAG_TWICE)
