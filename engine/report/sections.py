@@ -104,7 +104,7 @@ class Section:
             "p", "The surface needs a browser with WebGL2; the slices below show the same map.", class_="fallback"
         )
         note = (
-            f"Drag to turn, scroll with Ctrl to zoom. The level counts standard deviations {meant} the mean, of the ball that "
+            f"Drag to turn, scroll with Ctrl to zoom. The level counts standard deviations {meant} the mean of the ball that "
             "fills the box; small loose pieces are hidden."
         )
         if density.is_dark:
