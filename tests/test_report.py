@@ -417,6 +417,20 @@ def test_a_browser_runs_nothing_of_others_asks_for_nothing_and_complains_of_noth
 
 @needs_browser
 @pytest.mark.slow
+def test_a_surface_on_paper_has_the_colour_of_that_on_the_screen(done, tmp_path):
+    page = report([done / "pr_1.toml"], tmp_path / "pr_1.html").path
+    text = page.read_text("utf-8").replace("@media print", "@media all")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    page.write_text(text, "utf-8")
+    picture = tmp_path / "paper.png"
+    browse(page, tmp_path, picture=picture)
+    red, _, blue = np.moveaxis(imread(picture)[:720, :640, :3], -1, 0)
+    assert (blue - red > 0.08).sum() > 1000  # of the surface, which is blue
+    assert (red - blue > 0.08).sum() < 50
+
+
+@needs_browser
+@pytest.mark.slow
 def test_the_level_moves_the_surface(done, tmp_path):
     page = report([done / "pr_1.toml"], tmp_path / "pr_1.html").path
     counts = []
