@@ -14,6 +14,16 @@ from engine.kinds import KINDS
 from engine.new import template
 
 FOLDER = Path(__file__).with_name("kinds")
+GUIDES = {
+    "catalogue": ("many tomograms", "tomograms"),
+    "collection": ("moving, merging and subboxing", "moving"),
+    "extraction": ("many tomograms", "tomograms"),
+    "mask": ("masks", "masks"),
+    "picking": ("picking", "picking"),
+    "registration": ("moving, merging and subboxing", "moving"),
+    "selection": ("selecting particles", "selecting"),
+    "transform": ("moving, merging and subboxing", "moving"),
+}
 
 
 def pages() -> dict[str, str]:
@@ -37,9 +47,15 @@ def _index() -> str:
 def _lines(kind: str) -> Iterator[str]:
     yield from (f"# `{kind}`", "", _plain(_summary(kind)), "")
     yield f"A new file with every key: `engine new {kind} NAME`. What one of them means: `engine explain KEY`."
+    if kind in GUIDES:
+        yield from ("", f"How it is used: [{GUIDES[kind][0]}](../{GUIDES[kind][1]}.md).")
     yield from ("", "## What it makes", "", "| address | what | meaning |", "|---|---|---|")
     for item, named in KINDS[kind].ITEMS.items():
-        yield f"| `NAME:{item}` | {named.what} | {_plain(named.meaning)} |"
+        if not item.startswith("binned_"):
+            yield f"| `NAME:{item}` | {named.what} | {_plain(named.meaning)} |"
+    if "binned_4" in KINDS[kind].ITEMS:
+        meaning = KINDS[kind].ITEMS["binned_4"].meaning
+        yield f"| `NAME:binned_4` | volume | {_plain(meaning)}; so for every factor |"
     yield from ("", "## Keys", "", "| key | unit | default | meaning |", "|---|---|---|---|")
     yield from _rows(kind)
     yield from ("", "## An example", "", "```toml", template(kind, depth=0).rstrip("\n"), "```")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from engine.faults import EngineError
 from engine.geometry import euler, symmetry
 from engine.kernels.fsc import fsc, resolution_A
 from engine.project import Project, load, project_files
-from engine.query import query
-from engine.status import status
+from engine.query import Found, query
+from engine.status import numbers_of_each, status
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,13 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _numbers(project: Project) -> dict[str, Any]:
-    """What `status` tells, and the plain values of the newest summary."""
+    """How far it is, and the resolution and the plain values of the newest summary, of each tomogram by itself."""
     now = status(project)
-    plain = {name: value for name, value in now.summary.items() if isinstance(value, str | int | float | bool)}
-    found = {"steps done": now.n_done, "steps": now.n_steps, "FSC 0.143 at (A)": now.resolution_A, **plain}
+    found: dict[str, Any] = {"steps done": now.n_done, "steps": now.n_steps}
+    for tomo, (summary, resolution) in numbers_of_each(project).items():
+        plain = {name: value for name, value in summary.items() if isinstance(value, str | int | float | bool)}
+        told = {"FSC 0.143 at (A)": resolution, **plain}
+        found |= {f"tomogram {tomo}: {name}" if tomo is not None else name: value for name, value in told.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -132,8 +135,14 @@ def _pairs(a: Mapping[str, Any], b: Mapping[str, Any], everything: bool) -> list
 def _value(text: str) -> Any:
     answer = query(text)
     if len(answer.found) != 1:
-        raise EngineError(f"{text}: names {len(answer.found) or 'no'} results (name one: one ite, one ref, one tomo)")
+        raise EngineError(f"{text}: names {len(answer.found) or 'no'} results (name one: {_named(answer.found)})")
     return answer.found[0].value
+
+
+def _named(found: Sequence[Found]) -> str:
+    """`one tomo, one ref`: what tells them apart."""
+    apart = [name for name in ("tomo", "ite", "ref") if len({getattr(one, name) for one in found}) > 1]
+    return ", ".join(f"one {name}" for name in apart) or "one that is there"
 
 
 def _newest(project: Project, item: str, notes: list[str]) -> Any:
@@ -146,7 +155,7 @@ def _newest(project: Project, item: str, notes: list[str]) -> Any:
         notes.append(str(error))
         return None
     if len(found) != 1:
-        notes.append(f"{project.name}:{item}: {len(found)} of them (compare two: name one tomo, one ref)")
+        notes.append(f"{project.name}:{item}: {len(found)} of them (compare two: {_named(found)})")
         return None
     return found[0].value
 

@@ -48,7 +48,8 @@ class Resolved:
 def resolved(path: Any, part: str = "") -> Resolved:
     """The values of a project's file, or of the key or table named by part, tables of an array counted from 1.
 
-    A file of the wrong form is an InvalidProject, a part that the project has not an EngineError.
+    A part that no key begins with means every key that has it: `lowpass_A` those of all rounds. A file of the wrong form is an
+    InvalidProject, a part that the project has not an EngineError.
     """
     project = load(path)
     box_px, pixel_size_A = _scale(project)
@@ -58,18 +59,19 @@ def resolved(path: Any, part: str = "") -> Resolved:
         for key, value in _values(project.form, ())
     ]
     meant = [one for one in values if not asked or f"{one.key}.".startswith(f"{asked}.")]
+    meant = meant or [one for one in values if f".{asked}." in f".{one.key}."]
     if not meant:
         near = nearest(asked, {one.key for one in values} | {one.key.rpartition(".")[0] for one in values})
         raise EngineError(f"{project.path.name} has no {part}" + (f" ({near})" if near else " (rounds count from 1)"))
     faults = [fault for one in check(project.path) for fault in one.faults]
-    is_all = not asked or asked.startswith("rounds")
+    rounds = {int(one.key.split(".")[1]) for one in meant if re.match(r"rounds\.\d", one.key)}
     return Resolved(
         project.name,
         project.kind,
         box_px,
         pixel_size_A,
         meant,
-        _orientations(project) if is_all and not faults else {},
+        {} if faults else {number: count for number, count in _orientations(project).items() if number in rounds},
         faults,
     )
 

@@ -219,6 +219,11 @@ def _project(name: str, folder: Path) -> Project:
             return load(path)
     except OSError as error:
         raise EngineError(f"{path}: cannot be looked for: {error.strerror} (check the name)") from None
+    if Path(name).suffix not in ("", ".toml") and (folder / name).is_file():
+        raise EngineError(
+            f"{folder / name}: is a file, no project: results of projects are asked for (a catalogue, an extraction or an "
+            "average reads files: engine new KIND NAME)"
+        )
     there = sorted(file.stem for file in path.parent.glob("*.toml"))
     close = difflib.get_close_matches(path.stem, there, n=1)
     nearest = f" (did you mean {close[0]!r}?)" if close else f"; there are {', '.join(there)}" if there else ""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.data import Curve
+from engine.each import LABEL as TOMO
 from engine.faults import EngineError
 from engine.pace import Progress, label, progress
 from engine.plan import PlannedStep, plan
@@ -33,12 +34,16 @@ class Holder:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a project is. problem says why no plan can be made; then n_done counts all the stored steps."""
+    """How far a project is. problem says why no plan can be made; then n_done counts all the stored steps.
+
+    tomo: of which tomogram ite, round and the newest numbers are, where the project is done for each.
+    """
 
     project: str
     n_done: int
     n_steps: int
     n_stale: int
+    tomo: int | None
     ite: int | None
     round: int | None
     now: Progress | None
@@ -58,21 +63,24 @@ class Status:
 
 
 def status(project: Project) -> Status:
-    """The project's state. ite and round are of the newest stored step, mean_cc and resolution_A too."""
+    """The project's state. ite, round, mean_cc and resolution_A are of the newest stored steps."""
     store = Store(project.store_folder)
     stored_names = set(store.step_names())
     stored = [step for step in project.steps if step.name in stored_names]
     planned, problem = _planned(project)
     kept = [one for one in planned if one.state == "keep"]
     holder = _holder(store.lock_holder())
-    summary, resolution_A = _newest_numbers(store, stored)
+    tomo = label(stored[-1], TOMO) if stored else None
+    newest = [step for step in stored if label(step, TOMO) == tomo]
+    summary, resolution_A = _newest_numbers(store, newest)
     return Status(
         project=project.name,
         n_done=len(stored) if problem else len(kept),
         n_steps=len(project.steps),
         n_stale=sum(one.state == "stale" for one in planned),
-        ite=_newest_label(stored, "ite"),
-        round=_newest_label(stored, "round"),
+        tomo=tomo,
+        ite=_newest_label(newest, "ite"),
+        round=_newest_label(newest, "round"),
         now=_progress(project, store.events(), stored_names) if holder and holder.is_alive else None,
         mean_cc=_number(summary.get("mean cc")),
         resolution_A=resolution_A,
@@ -80,6 +88,16 @@ def status(project: Project) -> Status:
         holder=holder,
         problem=problem,
     )
+
+
+def numbers_of_each(project: Project) -> dict[int | None, tuple[dict[str, Any], float | None]]:
+    """The newest summary and resolution of each tomogram by its number; by None of a project that is not done for each."""
+    store = Store(project.store_folder)
+    stored_names = set(store.step_names())
+    stored = [step for step in project.steps if step.name in stored_names]
+    found = sorted({tomo for step in stored if (tomo := label(step, TOMO)) is not None})
+    tomos: list[int | None] = [*found] or [None]
+    return {tomo: _newest_numbers(store, [step for step in stored if label(step, TOMO) == tomo]) for tomo in tomos}
 
 
 def _planned(project: Project) -> tuple[list[PlannedStep], str]:

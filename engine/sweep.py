@@ -15,7 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from engine.check import Checked, check_unwritten
 from engine.faults import EngineError
 from engine.project import fault_of_stem, load
-from engine.status import status
+from engine.status import numbers_of_each, status
 from engine.store.atomic import aside
 from engine.store.disk import disk
 
@@ -39,7 +39,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a variant came to, as far as it has run."""
+    """What a variant came to, as far as it has run; tomo: in which tomogram, where the project is done for each."""
 
     project: str
     settings: Mapping[str, Any]
@@ -48,6 +48,7 @@ class Outcome:
     mean_cc: float | None
     resolution_A: float | None
     averaged: int | None
+    tomo: int | None = None
 
 
 def variants(path: str | Path, sets: Iterable[str]) -> list[Variant]:
@@ -93,22 +94,25 @@ def write(found: Sequence[Variant]) -> None:
 
 
 def outcomes(found: Sequence[Variant]) -> list[Outcome]:
-    """How far each variant is, and its newest numbers."""
+    """How far each variant is, and its newest numbers, of each tomogram by itself."""
     told = []
     for one in found:
-        now = status(load(one.path))
-        averaged = now.summary.get("averaged")
-        told.append(
-            Outcome(
-                one.name,
-                one.settings,
-                now.n_done,
-                now.n_steps,
-                now.mean_cc,
-                now.resolution_A,
-                averaged if isinstance(averaged, int) else None,
+        project = load(one.path)
+        now = status(project)
+        for tomo, (summary, resolution_A) in numbers_of_each(project).items():
+            mean_cc, averaged = summary.get("mean cc"), summary.get("averaged")
+            told.append(
+                Outcome(
+                    one.name,
+                    one.settings,
+                    now.n_done,
+                    now.n_steps,
+                    float(mean_cc) if isinstance(mean_cc, int | float) else None,
+                    resolution_A,
+                    averaged if isinstance(averaged, int) else None,
+                    tomo,
+                )
             )
-        )
     return told
 
 

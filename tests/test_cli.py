@@ -164,10 +164,17 @@ def test_a_neighbour_that_has_not_run_is_named_with_its_command(folder: Path) ->
 
 
 def test_a_run_ends_with_the_newest_summary_and_does_nothing_twice(done: Path) -> None:
-    result = engine("run", str(done))
+    result = engine("run", str(done / "pr_1.toml"))
     assert result.exit_code == 0
-    assert "pr_1: 0 steps to do, 2 kept" in result.stdout
+    assert "pr_1: nothing to do, 2 steps kept" in result.stdout
     assert re.search(r"^  particles +6$", result.stdout, re.MULTILINE)
+
+
+def test_of_many_projects_those_with_nothing_to_do_take_a_line_each(done: Path) -> None:
+    assert engine("run", str(done)).stdout.splitlines() == [
+        "truth: nothing to do, 1 step kept",
+        "pr_1: nothing to do, 2 steps kept",
+    ]
 
 
 def test_the_plan_says_why_and_does_nothing(folder: Path) -> None:

@@ -70,3 +70,10 @@ def test_the_particles_of_an_alignment_are_those_that_it_reads(done: Path, tmp_p
     assert "is what would be read" in onto_itself.stderr
     assert "leave out all keys but tag" in engine("query", f"{done}/pr_1:data:ite=1").stderr
     assert "24 x 24 x 24" in engine("query", f"{done}/pr_1:data:tag=2").stdout
+
+
+def test_a_file_that_is_no_project_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "TS_01.mrc").write_bytes(b"")
+    result = engine("query", str(tmp_path / "TS_01.mrc"))
+    assert result.exit_code == 1
+    assert "TS_01.mrc: is a file, no project" in result.stderr

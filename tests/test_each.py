@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,14 @@ def test_the_commands_show_tomograms(campaign: Path) -> None:
     assert "TS_3.mrc" in listing
     assert "72 x 40 x 20" in listing
     assert "pr_1:average:tomo=3:ite=2" in said("query", f"{campaign}/pr_1:average")
-    assert "8 of 8 steps" in said("status", str(campaign / "pr_1.toml"))
+    assert "8 of 8 steps, tomogram 3, ite 2" in said("status", str(campaign / "pr_1.toml"))
+    assert re.match(
+        r"pr_1:summary +tomo=1:ite=2  tomo=3:ite=2\n  particles +8 +8\n", said("query", f"{campaign}/pr_1:summary")
+    )
+    differences = said("diff", f"{campaign}/pr_1", f"{campaign}/pr_1", "--all")
+    assert re.findall(r"tomogram \d: mean cc", differences) == ["tomogram 1: mean cc", "tomogram 3: mean cc"]
+    shown = CliRunner().invoke(app, ["show", f"{campaign}/pr_1:average", "--with", "3dmod"])
+    assert f"name one, as in {campaign}/pr_1:average:tomo=1:ite=2" in shown.output
     said("query", f"{campaign}/pr_1:table:tomo=*", "-o", str(campaign / "refined.csv"))
     assert (campaign / "refined_tomo_003.csv").is_file()
     said("query", f"{campaign}/tomos:tomograms", "-o", str(campaign / "tomos.csv"))

@@ -76,6 +76,7 @@ def test_a_key_or_a_table_is_told_alone(path: Path) -> None:
     assert set(told(resolved(path, "[data]"))) == {
         f"data.{n}" for n in ("particles", "table", "halves", "pixel_size_A")
     }
+    assert set(told(resolved(path, "step_deg"))) >= {"rounds.1.cone.step_deg", "rounds.2.azimuth.step_deg"}
     with pytest.raises(EngineError, match=r'did you mean "rounds\.2\.cone"'):
         resolved(path, "rounds.2.cones")
 

@@ -268,6 +268,20 @@ def test_large_slices_are_means_of_blocks():
     )
 
 
+def test_a_surface_starts_between_solvent_and_density_whatever_lies_in_the_corners():
+    generator = np.random.default_rng(0)
+    n, wall, noise = 32, 5.0, 0.6
+    z, y, x = np.indices((n, n, n)) - n // 2
+    tube = np.abs(np.hypot(x, y) - 9) < 1.5  # fills a third of the ball
+    box = wall * tube + noise * generator.normal(size=(n, n, n))
+    box[x**2 + y**2 + z**2 > 15**2] -= 40 * generator.random()
+    density = maps.density_of(Volume(box.astype(np.float32), 10.0), 64)
+    assert not density.is_dark
+    inside = density.sigmas > density.level
+    ball = x**2 + y**2 + z**2 < 13**2
+    assert (inside == tube)[ball].mean() > 0.99
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_surface_holds_what_is_dense_be_it_bright_or_dark(sign):
     z, y, x = np.indices((96, 96, 96)) - 48
@@ -300,7 +314,7 @@ def test_an_fsc_that_stays_high_meets_no_threshold():
     columns = {"shell_fpx": np.arange(3.0), "resolution_A": np.array([0, 43.2, 21.6]), "fsc": np.array([1, 0.9, 0.8])}
     drawn = Page(figures.fsc(Curve(columns, notes)))
     assert not [tag for tag, _ in drawn.elements if tag == "circle"]
-    assert "above 0.143 down to 21.6 Å, above 0.5 down to 21.6 Å" in drawn.text
+    assert "The curve stays above 0.143 and 0.5 to its end, at 21.6 Å." in drawn.text
 
 
 def test_directions_count_every_axis_once():
@@ -403,10 +417,24 @@ def test_a_browser_runs_nothing_of_others_asks_for_nothing_and_complains_of_noth
 
 @needs_browser
 @pytest.mark.slow
+def test_a_surface_on_paper_has_the_colour_of_that_on_the_screen(done, tmp_path):
+    page = report([done / "pr_1.toml"], tmp_path / "pr_1.html").path
+    text = page.read_text("utf-8").replace("@media print", "@media all")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    page.write_text(text, "utf-8")
+    picture = tmp_path / "paper.png"
+    browse(page, tmp_path, picture=picture)
+    red, _, blue = np.moveaxis(imread(picture)[:720, :640, :3], -1, 0)
+    assert (blue - red > 0.08).sum() > 1000  # of the surface, which is blue
+    assert (red - blue > 0.08).sum() < 50
+
+
+@needs_browser
+@pytest.mark.slow
 def test_the_level_moves_the_surface(done, tmp_path):
     page = report([done / "pr_1.toml"], tmp_path / "pr_1.html").path
     counts = []
-    for level in ("1.0", "3.5"):
+    for level in ("3.5", "8.0"):
         picture = tmp_path / f"{level}.png"
         browse(page, tmp_path, level=level, picture=picture)
         red, _, blue = np.moveaxis(imread(picture)[..., :3], -1, 0)

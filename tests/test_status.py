@@ -67,12 +67,12 @@ def test_the_line_of_a_running_project_tells_who_runs_it(project: toy.ToyProject
     with Store(project.store_folder).lock():
         now = status(project)
         assert now.is_running
-        text = rf"running on \S+, process {os.getpid()} since 20\S+, last sign of life \d\.\d s ago$"
+        text = rf"running on \S+, process {os.getpid()} since 20\S+ \S+, last sign of life \d\.\d s ago$"
         assert re.search(text, status_line(now))
         assert now.holder is not None
         dead = dataclasses.replace(now.holder, is_alive=False, silent_s=7200.0)
     assert not status(project).is_running
-    text = rf"stopped without a word \(\S+, process {os.getpid()} since 20\S+, last sign of life 2 h 0 min ago\)$"
+    text = rf"stopped without a word \(\S+, process {os.getpid()} since 20\S+ \S+, last sign of life 2 h 0 min ago\)$"
     assert re.search(text, status_line(dataclasses.replace(now, holder=dead)))
 
 

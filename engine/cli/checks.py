@@ -27,7 +27,7 @@ def tell(found: list[Checked], gpus: int | None) -> None:
             n_steps = len(one.project.steps)
             show.say(f"{show.short(one.path)}: no faults, {show.counted(n_steps, 'step')}")
             cost = _cost(one.project, gpus)
-            for line in [cost] if isinstance(cost, str) else _told(cost):
+            for line in [cost] if isinstance(cost, str) else _told(cost, is_for_each=one.project.form.each is not None):
                 show.say(f"  {line}")
             costs += [] if isinstance(cost, str) else [cost]
         if one.outside:
@@ -68,13 +68,13 @@ def _cost(project: Project, gpus: int | None) -> Forecast | str:
         return f"its cost cannot be told yet: {problem}"
 
 
-def _told(cost: Forecast) -> list[str]:
+def _told(cost: Forecast, is_for_each: bool) -> list[str]:
     """The cost in a line, and a line for each search."""
     if not cost.steps_to_do:
         return ["nothing to do"]
     parts = [f"{show.counted(cost.steps_to_do, 'step')} to do"]
     if cost.particles:
-        parts.append(f"{cost.particles:,} particles")
+        parts.append(f"{cost.particles:,} particles{' of a tomogram at most' if is_for_each else ''}")
     if cost.rotations:
         parts.append(f"{cost.rotations:,} rotations")
     return [
@@ -89,7 +89,7 @@ def _room(costs: list[Forecast]) -> str:
     room = f"{show.size(max(cost.memory_bytes for cost in costs))} of memory, {show.size(disk)} on disk"
     if scratch := sum(cost.scratch_bytes for cost in costs):
         room += f" ({show.size(scratch)} of it scratch, to be deleted at will)"
-    return f"about {show.duration(seconds)}, {room}"
+    return f"{f'about {show.duration(seconds)}' if seconds >= 0.1 else 'under 0.1 s'}, {room}"
 
 
 def compiling() -> None:

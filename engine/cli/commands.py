@@ -120,7 +120,7 @@ def new(
     show.say(f"{path} written. Edit it, then: engine check {shlex.quote(str(path))}")
 
 
-@app.command()
+@app.command(short_help="Find every fault, and tell what a run would cost.")
 def check(
     paths: Paths,
     gpus: Annotated[
@@ -329,19 +329,19 @@ def query(
         print_answer(answer)
 
 
-app.command("show")(viewing.show_it)
-app.command()(explaining.explain)
-app.command()(from_dynamo.import_dynamo)
+app.command("show", short_help="Show a map or a table in a viewer.")(viewing.show_it)
+app.command(short_help="What a code, a key or a word means; a project's values.")(explaining.explain)
+app.command(short_help="Write the alignment that a Dynamo project amounts to.")(from_dynamo.import_dynamo)
 
 
 app.command()(watching.status)
-app.command()(watching.stop)
-app.command()(examining.doctor)
-app.command()(examining.diff)
-app.command()(sweeping.sweep)
+app.command(short_help="Ask a run to stop after the particles in hand.")(watching.stop)
+app.command(short_help="Whether machine and folders are fit for runs.")(examining.doctor)
+app.command(short_help="What differs between two projects or results.")(examining.diff)
+app.command(short_help="Run a project for every combination of settings.")(sweeping.sweep)
 
 
-@app.command()
+@app.command(short_help="Read all results, and find what is damaged.")
 def verify(
     paths: Paths,
     mend: Annotated[
@@ -368,7 +368,7 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-@app.command()
+@app.command(short_help="Write one HTML file to read or to send.")
 def report(
     paths: Paths,
     output: Annotated[
@@ -391,7 +391,7 @@ def report(
         show.say(f"  to keep it small: {written.left_out}")
 
 
-@app.command()
+@app.command(short_help="Refresh the JSON Schemas that editors read.")
 def schema(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path("schemas"),
     json: Json = False,
@@ -407,7 +407,7 @@ def schema(
         show.say(show.short(path))
 
 
-@app.command()
+@app.command(short_help="Time the engine on this machine.")
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Small boxes and few rounds: seconds.")] = False,
     case: Annotated[

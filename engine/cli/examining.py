@@ -62,10 +62,11 @@ def _tell(found: Diff) -> None:
     for title, pairs in (("settings", found.settings), ("results", found.numbers)):
         if pairs:
             show.rows([(title, found.a, found.b), *((f"  {one.name}", _cell(one.a), _cell(one.b)) for one in pairs)])
-        else:
+        elif title == "settings" or not (found.poses or found.maps):
             show.say(f"{title}: no difference")
     if poses := found.poses:
-        others = f"; {poses.only_a} only in {found.a}, {poses.only_b} only in {found.b}"
+        lone = ((poses.only_a, found.a), (poses.only_b, found.b))
+        others = "".join(f"; {number} only in {name}" for number, name in lone if number)
         apart = ""
         if poses.angle_deg is not None and poses.shift is not None:
             apart = f": {poses.angle_deg:.3g} deg and {poses.shift:.3g} {poses.shift_unit} apart (medians)"

@@ -61,8 +61,10 @@ class Lines:
         if isinstance(event, ProjectStarted):
             show.say(_start_text(event))
         elif isinstance(event, ProjectDone):
-            show.say(_end_text(event))
-            show_summary(self.projects.get(event.project))
+            if event.stored:
+                show.say(_end_text(event))
+            if event.stored or len(self.projects) == 1:
+                show_summary(self.projects.get(event.project))
         elif isinstance(event, Resumed):
             show.say(_resumed_text(event))
         elif isinstance(event, Noted):
@@ -123,6 +125,8 @@ class Pace:
 def _start_text(event: ProjectStarted) -> str:
     swept = f"; {len(event.leftovers)} half-written files swept away" if event.leftovers else ""
     kept = event.steps - event.missing
+    if not event.missing:
+        return f"{event.project}: nothing to do, {show.counted(kept, 'step')} kept{swept}"
     return f"{event.project}: {show.counted(event.missing, 'step')} to do, {kept} kept{swept}"
 
 
@@ -134,12 +138,7 @@ TOMOGRAMS_SHOWN = 6
 
 
 def _end_text(event: ProjectDone) -> str:
-    stored = show.counted(event.stored, "step")
-    return (
-        f"{event.project}: done, {stored} in {show.duration(event.seconds)}"
-        if event.stored
-        else f"{event.project}: done"
-    )
+    return f"{event.project}: done, {show.counted(event.stored, 'step')} in {show.duration(event.seconds)}"
 
 
 def show_summary(project: Project | None) -> None:
@@ -220,8 +219,12 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     bars.advance(whole)
                     bars.update(particles, visible=False)
                     bars.stop()
-                    show.say(_end_text(event))
-                    show_summary(projects.get(event.project))
+                    if event.stored:
+                        show.say(_end_text(event))
+                    else:
+                        show.say(f"{event.project}: nothing to do")
+                    if event.stored or len(projects) == 1:
+                        show_summary(projects.get(event.project))
                     bars.start()
                 case StopAsked():
                     bars.console.print(STOPPING)

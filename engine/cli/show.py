@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STATES = {"keep": "to keep", "do": "to do", "stale": "stale"}
 COMPILING = "compiling the inner loops for this machine (once, some ten seconds)"
+ROUNDING = 1e-11
+"""Numbers of summaries are lengths, angles, shares and counts: what is smaller is what rounding left of 0."""
 _LONGEST_LINE = 160
 
 
@@ -178,8 +180,20 @@ def progress_text(now: Progress) -> str:
     return ", ".join(parts)
 
 
+def moment(text: str) -> str:
+    """A time of a file, `2026-11-28T17:27:06.408+00:00`, as clocks here show it: `2026-11-28 17:27:06`; else as it is."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return text
+
+
 def size(n_bytes: float) -> str:
     """A number of bytes in the unit that reads best."""
+    if n_bytes < 1000:
+        return "under 1 kB" if n_bytes else "nothing"
     for unit in ("kB", "MB", "GB"):
         n_bytes /= 1000
         if n_bytes < 1000 or unit == "GB":
@@ -191,6 +205,8 @@ def number_text(value: Any) -> str:
     """A plain value as people read it."""
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
+    if abs(value) < ROUNDING:
+        return "0"
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
 
 

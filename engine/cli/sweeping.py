@@ -78,11 +78,13 @@ def _show_plan(found: list[Variant], json: bool) -> None:
 
 
 def _show(results: list[Outcome]) -> None:
-    head = ("project", *results[0].settings, "mean cc", "FSC 0.143 (A)", "averaged")
+    of_each = any(one.tomo is not None for one in results)
+    head = ("project", *results[0].settings, *(["tomogram"] * of_each), "mean cc", "FSC 0.143 (A)", "averaged")
     body = [
         (
             one.project,
             *map(_cell, one.settings.values()),
+            *([_cell(one.tomo)] * of_each),
             _cell(one.mean_cc),
             _cell(one.resolution_A),
             _cell(one.averaged),

@@ -22,6 +22,7 @@ from engine.status import Status
 from engine.verify import Verified
 
 ROWS_ON_TERMINAL = 20
+SUMMARIES_BESIDE = 8
 
 
 def print_answer(answer: Answer) -> None:
@@ -33,6 +34,8 @@ def print_answer(answer: Answer) -> None:
             known = {"time": event.get("time", ""), "event": event.get("event", "")}
             rest = {name: value for name, value in event.items() if name not in known and value not in ((), [], "")}
             show.say("  ".join([*map(str, known.values()), *(f"{name}={value}" for name, value in rest.items())]))
+    elif len(answer.found) > 1 and all(isinstance(one.value, Mapping) for one in answer.found):
+        _print_summaries(answer)
     else:
         for one in answer.found:
             if len(answer.found) > 1:
@@ -40,10 +43,27 @@ def print_answer(answer: Answer) -> None:
             print_value(one.value)
 
 
+def _print_summaries(answer: Answer) -> None:
+    """A column for each that has the same names as the one before; those of other names begin a new block."""
+    blocks: list[tuple[list[str], list[Found]]] = []
+    for one in answer.found:
+        names = [name for name, part in one.value.items() if not isinstance(part, Mapping | list | tuple)]
+        if blocks and blocks[-1][0] == names and len(blocks[-1][1]) < SUMMARIES_BESIDE:
+            blocks[-1][1].append(one)
+        else:
+            blocks.append((names, [one]))
+    item = f"{answer.project}:{answer.address.item}" if answer.address else answer.project
+    for names, found in blocks:
+        head = (item, *(_told(one, answer).removeprefix(":") for one in found))
+        body = [(f"  {name}", *(show.number_text(one.value[name]) for one in found)) for name in names]
+        show.rows([head, *body], right=range(1, len(head)))
+
+
 def print_listing(answer: Answer) -> None:
     rows: list[Sequence[Any]] = []
     for one in answer.listing:
-        shape = " x ".join(map(str, one.shape))
+        is_map = one.what == "volume"
+        shape = f"{' x '.join(map(str, one.shape[::-1]))} px" if is_map else " x ".join(map(str, one.shape))
         steps = one.steps[0] if len(one.steps) == 1 else f"{one.steps[0]} … {one.steps[-1]}"
         rows.append((f"{answer.project}:{one.item}", one.what, shape, steps, one.meaning))
     show.rows(rows)
@@ -184,6 +204,8 @@ def status_line(status: Status) -> str:
     parts = [f"{status.project}: {status.n_done} of {show.counted(status.n_steps, 'step')}"]
     if status.n_stale:
         parts.append(f"{status.n_stale} stale")
+    if status.tomo is not None and (status.ite, status.mean_cc, status.resolution_A) != (None, None, None):
+        parts.append(f"tomogram {status.tomo}")
     if status.ite is not None:
         parts.append(f"ite {status.ite}" + (f" (round {status.round})" if status.round else ""))
     if status.mean_cc is not None:
@@ -192,7 +214,7 @@ def status_line(status: Status) -> str:
         parts.append(f"FSC 0.143 at {status.resolution_A:.1f} A")
     if status.holder:
         holder = status.holder
-        held = f"{holder.host}, process {holder.pid} since {holder.since}"
+        held = f"{holder.host}, process {holder.pid} since {show.moment(holder.since)}"
         sign = f"last sign of life {show.duration(holder.silent_s)} ago"
         parts.append(f"running on {held}, {sign}" if holder.is_alive else f"stopped without a word ({held}, {sign})")
     if now := status.now:

@@ -66,7 +66,7 @@ def show_it(
         show.say(f"{show.short(path)} {'would be ' if dry_run else ''}written")
     command = shlex.join(laid.command)
     if dry_run:
-        show.say(f"{'then' if laid.is_installed else 'is not installed here, elsewhere'}: {command}")
+        show.say(f"{'then' if laid.is_installed else f'{laid.command[0]} is not installed here; elsewhere'}: {command}")
     elif not laid.is_installed:
         show.say(f"{laid.command[0]} is not installed here, or not on PATH. Where it is: {command}")
     else:
@@ -103,8 +103,12 @@ def _one(address: str, where: str | None = None) -> tuple[Any, Found]:
 
     answer = query(address, where=where)
     if len(answer.found) != 1:
-        said = f"means {len(answer.found)} values" if answer.found else "names no item"
-        raise EngineError(f"{address}: {said} (name one, as in {answer.project}:average:ite=last)")
+        project = address.partition(":")[0]
+        if not answer.found:
+            raise EngineError(f"{address}: names no item (name one, as in {project}:average:ite=last)")
+        item, key = answer.address.item if answer.address else "", str(answer.key(answer.found[0]))
+        one = f"{project}:{item}:{key if '=' in key else f'ite={key}'}"
+        raise EngineError(f"{address}: means {len(answer.found)} values (name one, as in {one})")
     return answer.found[0].value, answer.found[0]
 
 

@@ -144,7 +144,7 @@ def stop(
 def _asked_text(one: Asked, now: bool) -> str:
     if not one.host:
         return f"{one.project}: nobody runs it"
-    who = f"{one.project}: process {one.pid} on {one.host}, running since {one.since}"
+    who = f"{one.project}: process {one.pid} on {one.host}, running since {show.moment(one.since)}"
     if one.has_stopped is not None:
         return f"{who}: {'has stopped' if one.has_stopped else 'was asked to stop, and has not yet'}"
     if one.asked_by == "signal":

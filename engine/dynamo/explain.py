@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,9 +50,30 @@ def explain(word: str) -> list[Explained]:
     if not any(one.dynamo for one in explained) and (known := absent(name)):
         names = ", ".join((name, *LONG.get(name, ())))
         explained.append(Explained("", (), f"not in the engine: {known.reason}", dynamo=names))
+    if asked in KINDS:
+        explained.insert(0, _kind(asked))
     if not explained:
-        raise EngineError(f'"{word}" is neither a name of Dynamo\'s nor a key of a project file{_nearest(asked)}')
+        explained = _with_choice(asked)
+    if not explained:
+        raise EngineError(
+            f'"{word}" is neither a name of Dynamo\'s nor a kind, a key or a choice of a project file{_nearest(asked)}'
+        )
     return explained
+
+
+def _kind(name: str) -> Explained:
+    """What a kind of project is for."""
+    meaning = (inspect.getdoc(KINDS[name].Project) or "").partition("\n")[0]
+    return Explained(name, ("kind of project",), f"{meaning} A file with all its keys: engine new {name} NAME")
+
+
+def _with_choice(word: str) -> list[Explained]:
+    """The keys that have the word among their choices."""
+    found: dict[str, list[Told]] = {}
+    for told in _all_keys():
+        if word in literals(told.field):
+            found.setdefault(told.key, []).append(told)
+    return [_explained(together) for together in found.values()]
 
 
 def _all_keys() -> Iterator[Told]:
@@ -71,13 +93,23 @@ def _explained(together: list[Told]) -> Explained:
     return Explained(
         key=told.key,
         kinds=tuple(dict.fromkeys(one.kind for one in together)),
-        meaning=meaning,
+        meaning=meaning or "Which one it is, and so which keys stand beside it",
         unit=UNITS.get(told.path[-1].rpartition("_")[2], "") if "_" in told.path[-1] else "",
         default=default_text(field),
-        allowed=allowed(told),
+        allowed=allowed(told) or _keys_below(told),
         dynamo=_names(told),
         differs=DIFFERENCES.get(name, ""),
     )
+
+
+def _keys_below(told: Told) -> str:
+    """`the keys range_deg, step_deg` of a table; empty for a value."""
+    names = dict.fromkeys(
+        other.path[len(told.path)]
+        for other in keys(told.kind)
+        if len(other.path) > len(told.path) and other.path[: len(told.path)] == told.path
+    )
+    return f"the keys {', '.join(names)}" if names else ""
 
 
 def _names(told: Told) -> str:

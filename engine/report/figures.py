@@ -51,7 +51,7 @@ def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
         step, x = 0.0, Axis(label(axis), float(shells[0]), float(shells[-1]) or 1.0)
     low = min(-0.1, max(-0.5, float(np.nanmin([np.nanmin(curve[name]) for name in names]))))
     frame = Frame(x, Axis("FSC", low, 1.05, tuple((v, f"{v:g}") for v in (0, 0.25, 0.5, 0.75, 1))))
-    marks, dots, told = [], [], []
+    marks, dots, told, stays = [], [], [], []
     for threshold in (0.143, 0.5):
         marks.append(frame.level(threshold, f"{threshold:g}"))
         noted = curve.notes.get(f"resolution_at_{threshold:g}_A")
@@ -62,13 +62,21 @@ def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
             if step:
                 dots.append(frame.named_dot(min(step / float(noted), x.high), threshold, f"{noted:.1f} Å", "s1"))
         else:
-            told.append(f"above {threshold:g} down to {noted:.1f} Å")
+            stays.append((f"{threshold:g}", float(noted)))
     lines = [frame.line(shells, curve[name], class_) for class_, name in zip(SERIES, names, strict=False)]
     key = legend((class_, _FSC_NAMES.get(name, label(name))) for class_, name in zip(SERIES, names, strict=False))
     between = f"Between {curve.notes['between']}. " if "between" in curve.notes else ""
-    says = f"Resolution {', '.join(told)}." if told else "The thresholds are not met."
+    says = " ".join([f"Resolution {', '.join(told)}."] * bool(told) + _staying(stays)) or "The thresholds are not met."
     alt = f"{title}: {says}"
     return figure(frame.drawn(alt, *marks, *reversed(lines), *dots), title, f"{between}{says}", key)
+
+
+def _staying(thresholds: Sequence[tuple[str, float]]) -> list[str]:
+    """A sentence for the thresholds that an FSC never falls below, each with the resolution where the curve ends."""
+    if not thresholds:
+        return []
+    names = " and ".join(name for name, _ in thresholds)
+    return [f"The curve stays above {names} to its end, at {thresholds[0][1]:.1f} Å."]
 
 
 def histogram(series: Sequence[tuple[str, np.ndarray]], axis: str, title: str, noun: str = "particles") -> Markup:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.data import Volume
-from engine.kernels import fourier
+from engine.kernels import fourier, mask
 from engine.report.markup import Markup, element, number
 
 PLANES = ("xy", "xz", "yz")
@@ -102,21 +102,19 @@ def png(grey: np.ndarray) -> bytes:
 
 @dataclass(frozen=True)
 class Density:
-    """A small cubic box in deviations from its mean, (n, n, n) float32; is_dark: what is dense has low values."""
+    """A small cubic box in deviations from its mean, both of the ball that fills it; (n, n, n) float32.
+
+    is_dark: what is dense has low values. level: where the surface starts.
+    """
 
     sigmas: np.ndarray
     pixel_size_A: float
     is_dark: bool
+    level: float
 
     @property
     def top(self) -> float:
         return float(min(self.sigmas.max(), _HIGHEST_SIGMA))
-
-    @property
-    def level(self) -> float:
-        """Where the surface starts: two deviations, unless that encloses more than a tenth of the box or next to nothing."""
-        many, few = (float(np.quantile(self.sigmas, share)) for share in (0.9, 0.99))
-        return round(min(max(2.0, many), max(few, 0.5), 0.9 * self.top), 1)
 
     def cropped(self, most_px: int) -> Density:
         n = self.sigmas.shape[0]
@@ -124,18 +122,30 @@ class Density:
 
 
 def density_of(volume: Volume, most_px: int) -> Density | None:
-    """The map cut in Fourier space to most_px or fewer; None for what is no cubic box, or flat."""
+    """The map cut in Fourier space to most_px or fewer; None for what is no cubic box, or flat.
+
+    Only the ball tells what is dense, and how dense: few of the turned particles reach into the corners of an average.
+    """
     n = volume.data.shape[-1]
     if len(set(volume.data.shape)) != 1 or n < 8 or not np.isfinite(volume.data).all():
         return None
     side = min(n, most_px)
     small = np.asarray(fourier.cropped(volume.data.astype(np.float32), side), dtype=np.float64)
-    deviation = float(small.std())
+    ball = mask.inscribed_ball(side) > 0.5
+    mean, deviation = float(small[ball].mean()), float(small[ball].std())
     if deviation <= 1e-12 * max(1.0, float(np.abs(small).max())):
         return None
-    sigmas = (small - small.mean()) / deviation
-    is_dark = float((sigmas**3).mean()) < 0
-    return Density((-sigmas if is_dark else sigmas).astype(np.float32), volume.pixel_size_A * n / side, is_dark)
+    sigmas = (small - mean) / deviation
+    is_dark = float((sigmas[ball] ** 3).mean()) < 0
+    if is_dark:
+        sigmas = -sigmas
+    return Density(sigmas.astype(np.float32), volume.pixel_size_A * n / side, is_dark, _level(sigmas[ball]))
+
+
+def _level(sigmas: np.ndarray) -> float:
+    """Halfway from the value that parts density from solvent (Otsu) to the mean of the density."""
+    parting = mask.otsu_threshold(sigmas)
+    return round(10 * (parting + float(sigmas[sigmas >= parting].mean()))) / 20  # a step of the slider
 
 
 def packed(density: Density) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def number(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) < 1e15 and (value.is_integer() or abs(value) >= 1e3) else f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(number, value))
     return "–" if value is None else str(value)

@@ -95,7 +95,7 @@ class Section:
         slider = element(
             "label",
             "Level",
-            element("input", type="range", min="0.5", max=round(density.top, 1), step="0.05", value=density.level),
+            element("input", type="range", min="0.1", max=round(density.top, 1), step="0.05", value=density.level),
             element("output", f"{density.level} σ"),
             class_="level",
             hidden="",
@@ -104,8 +104,8 @@ class Section:
             "p", "The surface needs a browser with WebGL2; the slices below show the same map.", class_="fallback"
         )
         note = (
-            f"Drag to turn, scroll with Ctrl to zoom. The level counts standard deviations of the map {meant} its mean; "
-            "small loose pieces are hidden."
+            f"Drag to turn, scroll with Ctrl to zoom. The level counts standard deviations {meant} the mean of the ball that "
+            "fills the box; small loose pieces are hidden."
         )
         if density.is_dark:
             note += " Density is dark in this map: the surface holds what lies below the level."

@@ -147,7 +147,10 @@
   const aboutX = (t) => [[1, 0, 0], [0, Math.cos(t), -Math.sin(t)], [0, Math.sin(t), Math.cos(t)]];
   const aboutY = (t) => [[Math.cos(t), 0, Math.sin(t)], [0, 1, 0], [-Math.sin(t), 0, Math.cos(t)]];
   const aboutZ = (t) => [[Math.cos(t), -Math.sin(t), 0], [Math.sin(t), Math.cos(t), 0], [0, 0, 1]];
-  const rgb = (text) => [1, 3, 5].map((from) => parseInt(text.trim().slice(from, from + 2), 16) / 255);
+  const rgb = (text) => {  // #fff is short for #ffffff
+    const digits = text.trim().slice(1), all = digits.length === 3 ? digits.replace(/./g, "$&$&") : digits;
+    return [0, 2, 4].map((from) => parseInt(all.slice(from, from + 2), 16) / 255);
+  };
   const asked = /(?:^#|&)level=([0-9.]+)/.exec(location.hash);
 
   for (const canvas of document.querySelectorAll("canvas[data-surface]")) {

@@ -40,6 +40,12 @@ def test_a_name_leads_to_its_key(word: str, key: str) -> None:
     assert key in [one.key for one in explain(word)]
 
 
+def test_kinds_choices_and_tables_are_told() -> None:
+    assert explain("picking")[0].kinds == ("kind of project",)
+    assert ("models.model", '"filaments"') in [(one.key, one.allowed) for one in explain("filaments")]
+    assert "the keys range_deg, step_deg, flip" in [one.allowed for one in explain("cone")]
+
+
 def test_a_key_tells_unit_default_bounds_and_choices() -> None:
     cone = explain("cone.range_deg")[0]
     assert (cone.unit, cone.default, cone.allowed) == ("deg", "20", "at least 0, at most 360")
