@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from language_server import serving
 
 from engine.kinds import KINDS
 from engine.schema import write
@@ -51,3 +52,46 @@ def test_tombi_flags_each_wrong_file_at_its_line(tmp_path: Path) -> None:
         flagged[one["path"]].add(one["range"]["start"]["line"])
     assert len(lines) > 60
     assert {name: (line, flagged[name]) for name, line in lines.items() if line not in flagged[name]} == {}
+
+
+ALIGNMENT = """\
+#:schema schemas/alignment.schema.json
+kind = "alignment"
+
+[data]
+particles = "a:particles"
+
+[masks]
+alignment = { shape = "" }
+
+[[rounds]]
+
+"""
+
+
+def test_an_editor_proposes_keys_and_choices_and_shows_what_they_mean(tmp_path: Path) -> None:
+    write(tmp_path / "schemas")
+    path = tmp_path / "pr_1.toml"
+    path.write_text(ALIGNMENT, "utf-8")
+    lines = ALIGNMENT.split("\n")
+    with serving(TOMBI, tmp_path) as server:
+        server.open(path)
+        form = KINDS["alignment"].Project
+        in_data = server.proposed(path, 6, 1)
+        assert {"table", "template", "pixel_size_A"} <= set(in_data)
+        assert "particles" not in in_data  # it is there
+        assert {"iterations", "cone", "azimuth", "shifts", "bandpass"} <= set(server.proposed(path, 11, 1))
+        column = lines[7].index('""') + 2
+        assert {'"sphere"', '"cylinder"'} <= set(server.proposed(path, 8, column))
+        assert form.model_fields["data"].annotation.model_fields["particles"].description in server.shown(path, 5, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_every_kind_all_keys_are_proposed(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "schemas")
+    keys = set(json.loads((tmp_path / "schemas" / f"{kind}.schema.json").read_text("utf-8"))["properties"])
+    path = tmp_path / "a.toml"
+    path.write_text(f'#:schema schemas/{kind}.schema.json\nkind = "{kind}"\n\n', "utf-8")
+    with serving(TOMBI, tmp_path) as server:
+        server.open(path)
+        assert keys - {"kind"} == {label.partition(" =")[0] for label in server.proposed(path, 3, 1)}
