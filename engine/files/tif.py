@@ -16,6 +16,7 @@ from engine.data import Volume
 from engine.faults import EngineError
 from engine.files.limits import MOST_PACKED_TIMES, refuse_beyond_memory, refuse_large
 from engine.files.raw import reading
+from engine.files.tif_pages import refuse_untrue
 
 A_PER_UNIT = {
     "nm": 10.0,
@@ -57,6 +58,7 @@ def _opened(path: Path) -> Iterator[Any]:
     import tifffile
 
     refuse_large(path, sys.maxsize)
+    refuse_untrue(path)
     handler, logger = _Raise(logging.ERROR), logging.getLogger("tifffile")
     logger.addHandler(handler)
     try:

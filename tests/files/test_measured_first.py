@@ -313,3 +313,32 @@ def test_one_complaint_of_a_parser_is_short(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="_rlnCoordinateZ holds text where numbers belong") as caught:
         read_table(tmp_path / "a.star")
     assert len(str(caught.value)) < 600
+
+
+def tif(path: Path, *, big: bool = False, order: str = "<") -> bytearray:
+    tifffile.imwrite(path, CUBE, byteorder=order, bigtiff=big, metadata=None, photometric="minisblack")
+    assert np.array_equal(read_volume(path).data, CUBE)
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_of_a_tiff_that_come_back_or_reach_beyond_the_file_never_reach_the_parser(
+    tmp_path: Path, big: bool, order: str
+) -> None:
+    path = tmp_path / "a.tif"
+    raw = tif(path, big=big, order=order)
+    with tifffile.TiffFile(path) as file:
+        pages = [page.offset for page in file.pages]
+        counts = file.pages[1].tags["StripByteCounts"]
+    place = f"{order}{'Q' if big else 'I'}"
+    n_head, n_tag = (8, 20) if big else (2, 12)
+    (n_tags,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", raw, pages[1])
+    coming_back, beyond = raw.copy(), raw.copy()
+    struct.pack_into(place, coming_back, pages[1] + n_head + n_tags * n_tag, pages[0])
+    struct.pack_into(f"{order}H", beyond, counts.offset + 2, 4)
+    struct.pack_into(f"{order}I", beyond, counts.offset + (12 if big else 8), 2_000_000_000)
+    for content, told in ((coming_back, "come back to one before"), (beyond, "reaches beyond its end")):
+        path.write_bytes(content)
+        with pytest.raises(EngineError, match=told):
+            read_volume(path)
