@@ -11,6 +11,7 @@ import tomlkit
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from engine.examples import EXAMPLES
 from engine.faults import EngineError
 from engine.kinds import KINDS
 from engine.project import fault_of_stem
@@ -51,144 +52,6 @@ _WORKSHOP = {
     "transform": "recentring on a marked unit cell, and subboxing of all unit cells",
 }
 """The step of the workshop that a project of the kind stands for."""
-_EXAMPLES: dict[str, dict[tuple[str, ...], Any]] = {
-    "alignment": {
-        ("data", "particles"): "crop_1:particles",
-        ("data", "table"): "crop_1:table",
-        ("data", "template"): "average_1:average",
-        ("data", "weights"): "weights",
-        ("data", "references"): 2,
-        ("data", "pixel_size_A"): 1.35,
-        ("masks", "alignment"): {"shape": "sphere", "radius_A": 120},
-        ("masks", "classification"): "masks/core.mrc",
-        ("masks", "fsc"): "masks/fsc.mrc",
-        ("masks", "fourier"): "masks/template_fmask.mrc",
-        ("hooks", "after_iteration"): "hooks:mask_core",
-        ("rounds", "bandpass"): {"lowpass_A": 20},
-        ("rounds", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
-        ("rounds", "select_again"): {"rule": "best-fraction", "value": 0.9},
-    },
-    "average": {
-        ("data", "particles"): "crop_1:particles",
-        ("data", "table"): "crop_1:table",
-        ("data", "weights"): "weights",
-        ("data", "pixel_size_A"): 1.35,
-        ("masks", "normalisation"): {"shape": "sphere", "radius_A": 120},
-        ("masks", "fsc"): "masks/fsc.mrc",
-        ("average", "helix"): {"turn_deg": 27.7, "rise_A": 9.2},
-    },
-    "collection": {
-        ("data", "maps"): ["pr_1:average", "pr_2:average"],
-        ("data", "numbers"): [1, 2],
-        ("data", "pixel_size_A"): 1.35,
-    },
-    "catalogue": {
-        ("data", "list"): "tomograms.star",
-        ("data", "pixel_size_A"): 1.35,
-        ("tomograms",): [
-            {"number": 1, "path": "tomograms/TS_01.mrc", "tilt_range_deg": [-60, 60]},
-            {"number": 3, "path": "tomograms/TS_03.mrc", "tilt_range_deg": [-60, 60], "defocus_um": 1.5},
-        ],
-        ("binned",): {"bin_factors": [2, 4]},
-    },
-    "comparison": {
-        ("data", "table"): "pr_1:table",
-        ("data", "truth"): "phantom_1:truth",
-        ("data", "average"): "pr_1:average",
-        ("data", "object"): "phantom_1:object",
-        ("mask",): {"shape": "sphere", "radius_A": 60},
-        ("search",): {
-            "azimuth": {"range_deg": 60, "step_deg": 5},
-            "limits_xyz_px": [1, 1, 4],
-            "bandpass": {"lowpass_A": 24},
-        },
-    },
-    "extraction": {
-        ("data", "tomogram"): "tomograms/TS_01.mrc",
-        ("data", "catalogue"): "tomos:tomograms",
-        ("data", "table"): "tables/picked.tbl",
-        ("data", "table_pixel_size_A"): 1.35,
-        ("data", "pixel_size_A"): 1.35,
-        ("box", "background_radius_px"): 72,
-        ("points",): {"grid": {"spacing_px": 40}},
-        ("box", "size_px"): 192,
-        ("sampling",): {"tilt_range_deg": [-60, 60]},
-    },
-    "mask": {
-        ("data", "box_px"): 96,
-        ("data", "pixel_size_A"): 4,
-        ("mask",): [
-            {"shape": "membrane", "thickness_px": 15, "offset_xyz_px": [0, 0, -10]},
-            {"combine": "union", "shape": "cylinder", "radius_px": 17, "height_px": 40},
-        ],
-    },
-    "phantom": {},
-    "picking": {
-        ("data", "catalogue"): "tomos:tomograms",
-        ("tomograms",): [
-            {"number": 1, "name": "TS_01", "size_xyz_px": [4000, 4000, 2000], "pixel_size_A": 1.35},
-        ],
-        ("models",): [
-            {
-                "model": "spheres",
-                "tomo": 1,
-                "dipoles_xyz_px": [[[1720, 1500, 900], [2050, 1500, 900]]],
-                "spacing_A": 60,
-            },
-            {"model": "filaments", "tomo": 1, "points_xyz_px": [[600, 600, 900], [900, 700, 950]], "spacing_A": 82},
-        ],
-        ("borders",): {"box_px": 192},
-        ("gold",): {"file": "picks/gold.mod", "distance_A": 100},
-        ("finding",): {"map": "tomograms/TS_01_10A.mrc", "radius_A": [350, 550]},
-    },
-    "postprocess": {
-        ("data", "half1"): "pr_1:average:half=odd",
-        ("data", "half2"): "pr_1:average:half=even",
-        ("data", "pixel_size_A"): 1.35,
-        ("fsc", "randomise_from_A"): 20,
-        ("sharpening", "b_factor_A2"): -100,
-        ("sharpening", "fit_highest_A"): 4,
-        ("sharpening", "lowpass_A"): 6,
-        ("local",): {"sampling_A": 25},
-        ("directional",): {"half_angle_deg": 20, "directions": 100},
-    },
-    "selection": {
-        ("data", "table"): "pr_1:table",
-        ("data", "pixel_size_A"): 1.35,
-        ("filters",): [
-            {"by": "distance", "distance_A": 50},
-            {"by": "mixture", "offset": 0.01},
-            {"by": "latitude", "n_std": 1},
-            {"by": "lattice", "range_A": [60, 85], "neighbours": 3, "fold": 6},
-            {"by": "expression", "keep": "averaged == 1"},
-        ],
-    },
-    "specimen": {
-        ("hexamer", "model"): {"file": "5l93.pdb", "chains": ["A"], "origin_xyz_A": [129.6, 129.6, 131]},
-    },
-    "registration": {
-        ("data", "map"): "pr_1:average",
-        ("data", "onto"): {"shape": "membrane", "thickness_A": 60},
-        ("data", "pixel_size_A"): 1.35,
-        ("search", "cone"): {"range_deg": 0},
-        ("search", "azimuth"): {"range_deg": 0},
-        ("search", "limits_xyz_px"): [0, 0, 20],
-        ("search", "bandpass"): {"lowpass_A": 30},
-        ("mask",): {"shape": "sphere", "radius_A": 120},
-    },
-    "transform": {
-        ("data", "table"): "pr_1:table",
-        ("data", "tomogram_numbers"): [1],
-        ("data", "map"): "pr_1:average",
-        ("data", "pixel_size_A"): 1.35,
-        ("operations",): [
-            {"do": "recentre", "markers": "markers/centre.cmm", "map": "pr_1:average"},
-            {"do": "subbox", "offsets_xyz_A": [[75, 0, 0]], "symmetry": "C6"},
-        ],
-    },
-}
-"""What stands in a new file where the form has no default: required keys plainly, the others behind a #."""
-
 _SHOWN = {"points", "average", "object", "box_px", "tomogram"}
 """Optional keys that a first project of their kind needs after all."""
 
@@ -249,7 +112,7 @@ def template(kind: str, depth: int = 2) -> str:
         f"# In the workshop: {_WORKSHOP[kind]}",
         f'kind = "{kind}"',
     ]
-    form, examples = KINDS[kind].Project, _EXAMPLES[kind]
+    form, examples = KINDS[kind].Project, EXAMPLES[kind]
     for key, field in _plain_first(form, examples):
         if key == "title":
             lines.append(_line("title", _TITLES[kind], field))

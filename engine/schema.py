@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from engine.data import COLUMNS, EXTRA_COLUMNS
+from engine.examples import BY_NAME, EXAMPLES
 from engine.faults import EngineError
 from engine.kinds import KINDS
+
+Schema = dict[str, Any]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -63,7 +67,40 @@ def _kind_schema(kind: str) -> str:
         "additionalProperties": False,
         "$defs": form.get("$defs", {}),
     }
+    for path, value in EXAMPLES[kind].items():
+        for name in reversed(path[1:]):
+            value = {name: value}
+        _show(schema, schema["properties"][path[0]], value)
+    for table in (schema, *schema["$defs"].values()):
+        for name, field in table["properties"].items():
+            if name in BY_NAME and not {"default", "examples", "const", "enum", "$ref"} & set(field):
+                field["examples"] = [BY_NAME[name]]
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _show(schema: Schema, field: Schema, value: Any) -> None:
+    """Writes an example at a key: of a table, or of several, at each key of the tables that may stand there."""
+    tables = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, dict)]
+    if not tables and value not in field.setdefault("examples", []):
+        field["examples"].append(value)
+    for table in tables:
+        for form in _tables_at(schema, field):
+            known = form["properties"]
+            if all(name in known and known[name].get("const", part) == part for name, part in table.items()):
+                for name, part in table.items():
+                    if "const" not in known[name]:
+                        _show(schema, known[name], part)
+
+
+def _tables_at(schema: Schema, field: Schema) -> Iterator[Schema]:
+    """The schemas of all tables that may stand at a key, alone or in a list."""
+    if "$ref" in field:
+        yield from _tables_at(schema, schema["$defs"][field["$ref"].rpartition("/")[2]])
+    if "properties" in field:
+        yield field
+    for part in (*field.get("anyOf", ()), *field.get("oneOf", ()), field.get("items")):
+        if isinstance(part, dict):
+            yield from _tables_at(schema, part)
 
 
 def _plain(schema: Any) -> Any:

@@ -51,7 +51,7 @@ def form_at(form: Form, key: Key, values: Any) -> Form | None:
     for part in key:
         if isinstance(part, str):
             fields = [one.model_fields[part] for one in candidates if part in one.model_fields]
-            candidates = [inner for field in fields for inner in _forms_in(field.annotation)]
+            candidates = [inner for field in fields for inner in forms_in(field.annotation)]
         values = _child(values, part)
     fitting = [one for one in candidates if _fits(one, values)] or candidates
     given = values.keys() if isinstance(values, dict) else set()
@@ -140,7 +140,7 @@ def _conflict(fault: Fault, values: Any) -> Fault:
 
 def _missing(key: Key, field: FieldInfo | None) -> Fault:
     described = (field.description or "") if field else ""
-    inner = _forms_in(field.annotation) if field else []
+    inner = forms_in(field.annotation) if field else []
     if inner and len(key) == 1:
         brackets = f"[[{key[0]}]]" if _is_array_of_tables(field) else f"[{key[0]}]"
         return Fault(
@@ -151,7 +151,7 @@ def _missing(key: Key, field: FieldInfo | None) -> Fault:
 
 def _wrong_length(form: Form, key: Key, values: Any) -> Fault:
     field, value = field_at(form, key, values), _value_at(values, key)
-    if field and _forms_in(field.annotation):
+    if field and forms_in(field.annotation):
         return Fault(key, f"needs at least one [[{'.'.join(map(str, key))}]]", code="E103")
     n_right = _length(field.annotation if field else None)
     names = "x, y, z" if "_xyz_" in str(key[-1]) else "lowest, highest" if n_right == 2 else ""
@@ -174,7 +174,7 @@ def _wrong_tag(key: Key, values: Any, name: str, form: Form) -> Fault:
     if key and key[-1] == name:
         key = key[:-1]
     field = field_at(form, key, values)
-    shapes = _forms_in(field.annotation if field else None)
+    shapes = forms_in(field.annotation if field else None)
     choices = [word for shape in shapes for word in literals(shape.model_fields.get(name))]
     value = _value_at(values, (*key, name))
     if value is None:
@@ -197,7 +197,7 @@ def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fau
         is_word = isinstance(value, str) and value.lower() in ("true", "false")
         return Fault(key, f"must be true or false, got {got}", "remove the quotes" if is_word else "", code="E107")
     if kind == "tuple_type":
-        if _forms_in(annotation):
+        if forms_in(annotation):
             return Fault(
                 key, f"can be there several times, got {got}", f"write [[{key[-1]}]] with two brackets", code="E110"
             )
@@ -207,7 +207,7 @@ def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fau
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         is_file_too = str in _parts_of(annotation)
         what = "must be a table or the name of a file" if is_file_too else "must be a table"
-        inner = next(iter(_forms_in(annotation)), None)
+        inner = next(iter(forms_in(annotation)), None)
         example = _first_needed(inner) if inner else "key"
         return Fault(key, f"{what}, got {got}", f"write {{ {example} = … }}", code="E109")
     return Fault(key, f"{kind.replace('_', ' ')}, got {got}", code="E118")
@@ -293,7 +293,7 @@ def everywhere(form: Form) -> tuple[tuple[tuple[str, ...], FieldInfo], ...]:
     found: list[tuple[tuple[str, ...], FieldInfo]] = []
     for name, field in form.model_fields.items():
         found.append(((name,), field))
-        for inner in _forms_in(field.annotation):
+        for inner in forms_in(field.annotation):
             found += [((name, *path), of_inner) for path, of_inner in everywhere(inner)]
     return tuple(found)
 
@@ -306,7 +306,8 @@ def _parts_of(annotation: Any) -> Iterator[Any]:
             yield from _parts_of(part)
 
 
-def _forms_in(annotation: Any) -> list[Form]:
+def forms_in(annotation: Any) -> list[Form]:
+    """The forms of the tables that an annotation allows."""
     forms = (part for part in _parts_of(annotation) if isinstance(part, type) and issubclass(part, BaseModel))
     return list(dict.fromkeys(forms))
 

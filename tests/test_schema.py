@@ -6,13 +6,17 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import BaseModel, TypeAdapter
 
 from engine.kinds import KINDS
 from engine.new import template
 from engine.schema import schemas, write
+from engine.wording import forms_in
 
 ROOT = Path(__file__).parent.parent
 UNITS = {"A": r"\bA\b", "px": r"\bpx\b|pixel|voxel", "fpx": "Fourier", "deg": r"\bdeg\b"}
@@ -42,6 +46,33 @@ def test_every_key_is_described_and_nothing_is_null(kind: str) -> None:
             assert field.get("description"), name
             unit = UNITS.get(name.rpartition("_")[2]) if "_" in name else None
             assert unit is None or re.search(unit, field["description"]), f"{name}: {field['description']}"
+
+
+def models(form: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The form, and the forms of all tables inside it."""
+    yield form
+    for field in form.model_fields.values():
+        for inner in forms_in(field.annotation):
+            yield from models(inner)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_key_has_a_default_a_choice_or_an_example_that_the_form_takes(kind: str) -> None:
+    schema = json.loads(schemas()[f"{kind}.schema.json"])
+    tables = {"Project": schema, **schema["$defs"]}
+    n_tried = 0
+    for model in dict.fromkeys(models(KINDS[kind].Project)):
+        name = next((name for name in tables if name == model.__name__ or name.endswith(f"__{model.__name__}")), "")
+        for key, field in model.model_fields.items():
+            told = tables[name]["properties"].get(key) if name else None
+            if told is None:
+                continue
+            is_table_or_choice = any(f'"{word}"' in json.dumps(told) for word in ("$ref", "const", "enum", "boolean"))
+            assert is_table_or_choice or {"default", "examples"} & set(told), f"{name}.{key}"
+            for example in told.get("examples", ()):
+                TypeAdapter(Annotated[(field.annotation, None, *field.metadata)]).validate_python(example)
+                n_tried += 1
+    assert n_tried > 0 or kind == "phantom"
 
 
 def lint(path: Path) -> tuple[int, set[int]]:
