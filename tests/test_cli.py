@@ -62,12 +62,19 @@ main()"""
     assert "pr_1" in result.stdout
 
 
-def test_shells_complete_the_names_of_projects(folder: Path) -> None:
+def test_shells_complete_the_names_of_projects_and_their_items(folder: Path) -> None:
     (folder / "no name\x1b.toml").write_text("")
     asked = {"_ENGINE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    environment = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": "engine query "}
-    result = subprocess.run(ENGINE, capture_output=True, text=True, cwd=folder, env=environment, check=True)
-    assert result.stdout.split() == ["pr_1", "truth"]
+
+    def proposed(words: str) -> list[str]:
+        environment = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": words}
+        done = subprocess.run(ENGINE, capture_output=True, text=True, cwd=folder, env=environment, check=True)
+        return done.stdout.split()
+
+    assert proposed("engine query ") == ["pr_1", "truth"]
+    assert proposed("engine query truth:ob") == ["truth:object"]
+    assert {"pr_1:average", "pr_1:table"} <= set(proposed("engine query pr_1:"))
+    assert proposed("engine query nothing:") == proposed("engine query 'no name:'") == []
 
 
 def test_every_command_has_json_whose_shape_is_written_down() -> None:

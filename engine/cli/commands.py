@@ -27,7 +27,7 @@ from engine.cli import (
     viewing,
     watching,
 )
-from engine.cli.options import Json, Paths, projects_named
+from engine.cli.options import Json, Paths, addresses_begun
 from engine.faults import EngineError
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def query(
         typer.Argument(
             metavar="ADDRESS",
             help="As in pr_1:average:ite=3; the project alone lists its items.",
-            autocompletion=projects_named,
+            autocompletion=addresses_begun,
         ),
     ],
     picture: Annotated[

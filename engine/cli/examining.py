@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli import FAILED, show
-from engine.cli.options import Json, projects_named
+from engine.cli.options import Json, addresses_begun
 
 if TYPE_CHECKING:
     from engine.diff import Diff
 
 Compared = Annotated[
     str,
-    typer.Argument(help="A project (pr_1, pr_1.toml), or a result: pr_1:table:ite=3.", autocompletion=projects_named),
+    typer.Argument(help="A project (pr_1, pr_1.toml), or a result: pr_1:table:ite=3.", autocompletion=addresses_begun),
 ]
 
 

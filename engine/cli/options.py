@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.address import is_name
+from engine.faults import EngineError
 
 Paths = Annotated[
     list[Path], typer.Argument(metavar="PATH", help="Project files, or folders of them.", show_default=False)
@@ -15,8 +16,17 @@ Paths = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def projects_named(begun: str) -> list[str]:
-    """For completion in the shell: the projects whose names begin so. Items are not looked up, which would load all kinds."""
-    folder, slash, start = begun.rpartition("/")
-    stems = sorted(file.stem for file in Path(folder + slash).glob("*.toml"))
-    return [f"{folder}{slash}{stem}" for stem in stems if stem.startswith(start) and is_name(stem)]
+def addresses_begun(begun: str) -> list[str]:
+    """For completion in the shell: the projects whose names begin so; after the colon, the items of the project."""
+    name, colon, start = begun.partition(":")
+    if not colon:
+        folder, slash, start = begun.rpartition("/")
+        stems = sorted(file.stem for file in Path(folder + slash).glob("*.toml"))
+        return [f"{folder}{slash}{stem}" for stem in stems if stem.startswith(start) and is_name(stem)]
+    from engine.project import read
+
+    try:
+        project, _ = read(f"{name.removesuffix('.toml')}.toml")
+    except EngineError:
+        return []
+    return [f"{name}:{item}" for item in (project.items if project else ()) if item.startswith(start)]
