@@ -15,7 +15,7 @@ from engine.files.tomogram import is_mapped
 from engine.kernels import quick
 from engine.kinds import machine, shares
 from engine.kinds.averaging import summing_groups
-from engine.kinds.measuring import sizes_alone
+from engine.kinds.measuring import after, sizes_alone
 from engine.look import FileLook
 from engine.plan import locate, plan
 from engine.project import Project, neighbour
@@ -67,8 +67,8 @@ class Forecast:
     """The cost of the steps still to do. What cannot be known yet is in unknown, and not in the numbers; remarks say what they
     rest on.
 
-    scratch_bytes is the part of disk_bytes that may be deleted once all is done. searches: which search each round has in
-    force, in words, and what it costs.
+    scratch_bytes is the part of disk_bytes that may be deleted once all is done. gpu_bytes is taken on each GPU beside what its
+    driver takes, 0 without one. searches: which search each round has in force, in words, and what it costs.
     """
 
     steps: int
@@ -79,6 +79,7 @@ class Forecast:
     memory_bytes: int
     disk_bytes: int
     scratch_bytes: int
+    gpu_bytes: int = 0
     unknown: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
@@ -96,9 +97,9 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None, n_g
     workers = min(project.form.compute.workers, os.cpu_count() or 1)
     if n_gpus is None:
         n_gpus = len(chosen_gpus(project.form.compute.gpus))
-    if any(step.cost and step.cost.needs_loops for step in to_do):
-        quick.ready(compiling)
-    parts = [_step_cost(project, step, look) for step in to_do if step.cost]
+    has_loops = any(step.cost and step.cost.needs_loops for step in to_do)
+    with after(lambda: quick.ready(compiling) if has_loops else None):
+        parts = [_step_cost(project, step, look) for step in to_do if step.cost]
     unknown = sorted({part for part in parts if isinstance(part, str)})
     known = [part for part in parts if not isinstance(part, str)]
     remarks = []
@@ -115,6 +116,9 @@ def forecast(project: Project, compiling: Callable[[], None] = lambda: None, n_g
         memory_bytes=max((part.memory_bytes(workers) for part in known), default=BASE_BYTES),
         disk_bytes=sum(part.disk_bytes for part in known),
         scratch_bytes=sum(part.disk_bytes for part in known if part.is_scratch),
+        gpu_bytes=max((part.worker_bytes + part.shared_bytes for part in known if part.rotations), default=0)
+        if n_gpus
+        else 0,
         unknown=unknown,
         remarks=remarks,
         searches=list(dict.fromkeys(part.search for part in known if part.search)),

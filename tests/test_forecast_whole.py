@@ -114,3 +114,16 @@ def test_a_rise_that_fills_the_box_with_thousands_of_subunits_is_a_fault():
     assert fault.key == ("helix", "rise_px")
     assert "repeats the central part" in fault.what
     assert not list(imposing.faults("C1", Helix(turn_deg=22.0, rise_A=1.4), 64, 10.0))  # TMV, binned
+
+
+def test_with_a_gpu_its_memory_is_told_too(folder):
+    project = engine.load(folder / "pr_1.toml")
+    assert forecast(project, n_gpus=0).gpu_bytes == 0
+    assert forecast(project, n_gpus=2).gpu_bytes == forecast(project, n_gpus=1).gpu_bytes > 4 * 44**3
+
+
+def test_where_all_times_are_known_the_loops_are_not_loaded(folder, monkeypatch):
+    project = engine.load(folder / "pr_1.toml")
+    told = forecast(project)
+    monkeypatch.setattr(quick, "ready", lambda slow: pytest.fail("loops were asked for"))
+    assert forecast(project) == told

@@ -86,7 +86,10 @@ def _told(cost: Forecast, is_for_each: bool) -> list[str]:
 def _room(costs: list[Forecast]) -> str:
     """Time, memory and disk of projects that run one after the other."""
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
-    room = f"{show.size(max(cost.memory_bytes for cost in costs))} of memory, {show.size(disk)} on disk"
+    room = f"{show.size(max(cost.memory_bytes for cost in costs))} of memory, "
+    if on_gpu := max(cost.gpu_bytes for cost in costs):
+        room += f"{show.size(on_gpu)} on each GPU beside its driver's, "
+    room += f"{show.size(disk)} on disk"
     if scratch := sum(cost.scratch_bytes for cost in costs):
         room += f" ({show.size(scratch)} of it scratch, to be deleted at will)"
     return f"{f'about {show.duration(seconds)}' if seconds >= 0.1 else 'under 0.1 s'}, {room}"

@@ -21,6 +21,7 @@ Asked = ParamSpec("Asked")
 Time = TypeVar("Time")
 
 _is_asked: ContextVar[bool] = ContextVar("time is asked for", default=True)
+_first: ContextVar[Callable[[], None]] = ContextVar("done before anything is measured", default=lambda: None)
 
 
 def measured(nothing: Time) -> Callable[[Callable[Asked, Time]], Callable[Asked, Time]]:
@@ -33,7 +34,12 @@ def measured(nothing: Time) -> Callable[[Callable[Asked, Time]], Callable[Asked,
         @lru_cache(maxsize=32)
         def kept(*args: Asked.args, **others: Asked.kwargs) -> Time:
             what = f"{measure.__module__}.{measure.__qualname__}{args}{sorted(others.items())}: {nothing}"
-            return _made(nothing, calibration.kept(what, lambda: _numbers(measure(*args, **others))))
+
+            def now() -> tuple[float, ...]:
+                _first.get()()
+                return _numbers(measure(*args, **others))
+
+            return _made(nothing, calibration.kept(what, now))
 
         @wraps(measure)
         def asked(*args: Asked.args, **others: Asked.kwargs) -> Time:
@@ -64,6 +70,16 @@ def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
             action()
             times.append(time.thread_time() - before)
     return float(np.median(times))
+
+
+@contextmanager
+def after(first: Callable[[], None]) -> Iterator[None]:
+    """Inside, first() is called before anything is measured; where all times are known already, it is not."""
+    before = _first.set(first)
+    try:
+        yield
+    finally:
+        _first.reset(before)
 
 
 @contextmanager
