@@ -75,7 +75,9 @@ def of_table(table: Table) -> Marks:
         )
     centres = table.positions_xyz_px + table.shifts_xyz_px
     if not (np.isfinite(centres).all() and np.isfinite(sizes).all()):
-        raise EngineError("some rows of the table have a position or a pixel size that is no finite number; mend them")
+        raise EngineError(
+            "some points have no place or no pixel size, NaN or infinite (leave them out; of results: --where)"
+        )
     is_mixed = len(sizes) > 1
     return Marks(
         centres * table["apix"][:, None] if is_mixed else centres,

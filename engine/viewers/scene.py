@@ -131,8 +131,6 @@ def _points(value: Table | Curve | Marks, there: Map | None, counted_in_A: float
             "the points count from the middle of their tomogram (pick or extract them, and show that table)"
         )
     placed = _in_px(marks, there, counted_in_A)
-    if not np.isfinite(placed.points_xyz).all():
-        raise EngineError("some points have no place, NaN or infinite (leave them out: --where)")
     return Points(
         placed.points_xyz,
         np.where(placed.radii > 0, placed.radii, RADIUS_PX),

@@ -154,13 +154,14 @@ def test_a_worker_that_is_stopped_amid_its_answer_is_noticed(tmp_path: Path, mon
 
     def job(place: int, number: int) -> np.ndarray:
         if number == 1 and marked(tmp_path, "first") == 1:
+            time.sleep(0.1)  # the caller has the answer of the other by now
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGSTOP)).start()
         return np.full(big, number)
 
     found = []
     with closing(Team(job, range(4), 2).results(lambda: None)) as results:
         for number, value in results:
-            time.sleep(0.2)  # the others fill their lines meanwhile, and wait
+            time.sleep(0.5)  # the others fill their lines meanwhile, and wait
             found.append((number, int(value[-1]), len(value)))
     assert sorted(found) == [(number, number, big) for number in range(4)]
     assert len(list(tmp_path.iterdir())) == 2

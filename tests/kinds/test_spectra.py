@@ -309,14 +309,14 @@ import engine
 from engine.run import ChunkDone
 
 def listen(event):
-    if isinstance(event, ChunkDone) and (event.step, event.done) == (sys.argv[2], int(sys.argv[3])):
+    if isinstance(event, ChunkDone) and event.step == sys.argv[2] and event.done >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
 engine.run([sys.argv[1]], listen=listen)
 """
 
 
-@pytest.mark.parametrize(("step", "done"), [("spectra", 7), ("ite_0001", 16)])
+@pytest.mark.parametrize(("step", "done"), [("spectra", 7), ("ite_0001", 7)])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(project, step, done):
     store = Store(project.with_suffix(""))
     average_before = store.read("ite_0002", "refs/001/average").data

@@ -226,7 +226,7 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path, chiral: Volume, table: Tab
         viewers.scene_of("scene", chiral, table.with_columns(tomo=[3, 3, 4, 4]))
     with pytest.raises(EngineError, match="no point to show"):
         viewers.scene_of("scene", chiral, table.where(table.tags > 99))
-    with pytest.raises(EngineError, match="no place, NaN"):
+    with pytest.raises(EngineError, match="no place or no pixel size, NaN"):
         viewers.scene_of("scene", chiral, table.with_columns(x=np.nan))
     with pytest.raises(EngineError, match="--map"):
         laid(tmp_path, "3dmod", None, table)
