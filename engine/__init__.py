@@ -45,17 +45,8 @@ def __getattr__(name: str) -> Any:
     if name == "load":
         return import_module("engine.project").load
     if name == "__version__":
-        return _version()
+        return import_module("engine.version").engine_version()
     raise AttributeError(f"module 'engine' has no attribute {name!r}")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("subtomo-engine")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from engine.address import parse
 from engine.faults import EngineError, Fault
@@ -146,3 +147,19 @@ def test_any_values_of_any_form_give_faults_and_no_crash(values: dict) -> None:
                 for part in fault.key[:-1]:
                     inside = inside[part]
                 assert "Input should" not in fault.what
+
+
+def test_a_plain_form_is_what_an_empty_table_gives() -> None:
+    """Defaults that are forms are not validated where they are written; they must be what validation would make of them."""
+    from engine.kinds import KINDS
+    from engine.wording import everywhere
+
+    plain = [
+        field.default
+        for kind in KINDS.values()
+        for _, field in everywhere(kind.Project)
+        if isinstance(field.default, BaseModel)
+    ]
+    assert len(plain) > 20
+    for form in plain:
+        assert form == type(form).model_validate(form.model_dump(exclude_unset=True))

@@ -72,8 +72,8 @@ class Project(ProjectForm):
     """The average of a table's particles."""
 
     data: Data = Field(description="What is read")
-    masks: Masks = Field(default=Masks(), description="Masks in the frame of the average")
-    average: Averaging = Field(default=Averaging(), description="How the sum is made")
+    masks: Masks = Field(default=Masks.plain(), description="Masks in the frame of the average")
+    average: Averaging = Field(default=Averaging.plain(), description="How the sum is made")
 
 
 ITEMS = {

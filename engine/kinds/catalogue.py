@@ -81,7 +81,7 @@ class Binned(Form):
 class Project(ProjectForm):
     """The tomograms of a campaign."""
 
-    data: Data = Field(default=Data(), description="Where the tomograms are listed")
+    data: Data = Field(default=Data.plain(), description="Where the tomograms are listed")
     tomograms: Annotated[tuple[Row, ...], Strict(False)] = Field(default=(), description="One tomogram")
     binned: Binned | None = Field(default=None, description="Smaller versions, made once")
 

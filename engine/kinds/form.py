@@ -21,6 +21,11 @@ class Form(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
+    @classmethod
+    def plain(cls, **values: Any) -> Self:
+        """The form with its defaults, to be a default itself: not validated, so that importing a kind builds no validator."""
+        return cls.model_construct(**values)
+
     @field_validator("*")
     @classmethod
     def _is_plain_text(cls, value: Any) -> Any:
@@ -182,7 +187,7 @@ class ProjectForm(Form):
         description="Give it, and the project is done for each tomogram that it reads, of a catalogue or of a project of "
         "each tomogram; addresses gain tomo=3",
     )
-    compute: Compute = Field(default=Compute(), description="Where and how to compute")
+    compute: Compute = Field(default=Compute.plain(), description="Where and how to compute")
 
     def completed(self, folder: Path) -> Self:
         """The form with what the lists that it names hold, beside what is typed; folder is the campaign's."""
@@ -360,16 +365,16 @@ class Round(Form):
     iterations: int = Field(
         default=1, ge=1, le=1000, description="Iterations in this round, counted on through the project. Dynamo: ite"
     )
-    cone: Cone = Field(default=Cone(), description="Search of the axis")
-    azimuth: Azimuth = Field(default=Azimuth(), description="Search about the axis")
+    cone: Cone = Field(default=Cone.plain(), description="Search of the axis")
+    azimuth: Azimuth = Field(default=Azimuth.plain(), description="Search about the axis")
     search: Literal["fast", "grid", "global"] = Field(
         default="fast",
         description='"fast": the first level is screened at half the band, a tenth goes on, the best is polished; '
         '"grid": every rotation of every level is scored, as Dynamo does; '
         '"global": all orientations, whatever the present one; cone and azimuth are not given',
     )
-    refine: Refine = Field(default=Refine(), description="Further levels of the angular search")
-    shifts: Shifts = Field(default=Shifts(), description="Allowed shifts")
+    refine: Refine = Field(default=Refine.plain(), description="Further levels of the angular search")
+    shifts: Shifts = Field(default=Shifts.plain(), description="Allowed shifts")
     bandpass: Bandpass = Field(description="Shells that are compared")
     symmetry: str = Field(default="C1", description="Symmetry of the reference: Cn, Dn, T, O, I. Dynamo: sym")
     helix: Helix | None = Field(
@@ -389,7 +394,7 @@ class Round(Form):
         ge=0,
         description="Of particles of a tomogram nearer than this in px only that with the highest cc is averaged. Dynamo: stm",
     )
-    select: Select = Field(default=Select(), description="Which particles go into the average")
+    select: Select = Field(default=Select.plain(), description="Which particles go into the average")
     select_again: SelectAgain | None = Field(
         default=None,
         description="Second selection, among the survivors of the first, by their cc with their own average (column cc2)",

@@ -25,8 +25,10 @@ CLIMBING = 5
 class Search(Form):
     """Which moves are tried: all rotations of cone and azimuth at all allowed shifts, the best then climbed from."""
 
-    cone: Cone = Field(default=Cone(), description="Search of the axis; range_deg = 0 turns it nowhere")
-    azimuth: Azimuth = Field(default=Azimuth(), description="Search about the axis; range_deg = 0 turns it nowhere")
+    cone: Cone = Field(default=Cone.plain(), description="Search of the axis; range_deg = 0 turns it nowhere")
+    azimuth: Azimuth = Field(
+        default=Azimuth.plain(), description="Search about the axis; range_deg = 0 turns it nowhere"
+    )
     limits_xyz_px: LimitsVector = Field(
         default=(10.0, 10.0, 10.0),
         description="Semi-axes of the ellipsoid about the box centre in which the object may lie in the map, px; 0 freezes an "

@@ -71,9 +71,9 @@ class Start(Form):
 class Project(ProjectForm):
     """Particles of a known object: seeded, with poses, missing wedge and noise stated."""
 
-    object: Object = Field(default=Object(), description="The object")
-    boxes: Boxes = Field(default=Boxes(), description="The particles")
-    start: Start = Field(default=Start(), description="The starting table and template")
+    object: Object = Field(default=Object.plain(), description="The object")
+    boxes: Boxes = Field(default=Boxes.plain(), description="The particles")
+    start: Start = Field(default=Start.plain(), description="The starting table and template")
 
 
 ITEMS = {

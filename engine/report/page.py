@@ -16,7 +16,7 @@ from engine.report.markup import Markup, element, joined, table, text
 from engine.report.reading import Reader
 from engine.report.sections import Section, name_and_unit, newest_numbers, rounded, state
 from engine.steering import escaped
-from engine.store.writing import engine_version
+from engine.version import engine_version
 
 
 def page(title: str, readers: Sequence[Reader], detail: Detail) -> str:

@@ -38,7 +38,8 @@ from engine.store.reading import (
     what_is,
 )
 from engine.store.trial import trial
-from engine.store.writing import engine_version, facts_of, plain, stream_bytes, write
+from engine.store.writing import facts_of, plain, stream_bytes, write
+from engine.version import engine_version
 
 __all__ = [
     "LockHeld",

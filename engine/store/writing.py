@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from engine.store import seal
 from engine.store.chunks import writer
 from engine.store.disk import disk
 from engine.store.sink import Sink
+from engine.version import engine_version
 
 LAYOUT = 2
 FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
@@ -235,10 +234,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise ValueError(f"{type(value).__name__} {value!r} is no number, text or list of them")
-
-
-def engine_version() -> str:
-    try:
-        return package_version("subtomo-engine")
-    except PackageNotFoundError:
-        return "unknown"

@@ -98,8 +98,8 @@ class Project(ProjectForm):
     """Rounds of iterations that align every particle to a reference and average."""
 
     data: Data = Field(description="What is read")
-    masks: Masks = Field(default=Masks(), description="Masks in the frame of the reference")
-    hooks: Hooks = Field(default=Hooks(), description="Functions of your own")
+    masks: Masks = Field(default=Masks.plain(), description="Masks in the frame of the reference")
+    hooks: Hooks = Field(default=Hooks.plain(), description="Functions of your own")
     rounds: Annotated[tuple[Round, ...], Strict(False)] = Field(
         min_length=1, description="Blocks of iterations, run in order"
     )

@@ -285,7 +285,7 @@ class Finding(Form):
 class Project(ProjectForm):
     """Oriented points on geometric models, and proposals of vesicles."""
 
-    data: Data = Field(default=Data(), description="What is read")
+    data: Data = Field(default=Data.plain(), description="What is read")
     tomograms: Annotated[tuple[Tomogram, ...], Strict(False)] = Field(
         default=(), description="The tomograms that the points lie in; or see data.catalogue"
     )

@@ -114,11 +114,11 @@ class Project(ProjectForm):
 
     data: Data = Field(description="What is read")
     mask: PostMask = Field(
-        default=Automatic(shape="automatic"),
+        default=Automatic.plain(shape="automatic"),
         description="Mask of the FSC: a file or address, a shape, or automatic: around what is dense",
     )
-    fsc: Fsc = Field(default=Fsc(), description="How the FSC is freed of the mask's share")
-    sharpening: Sharpening = Field(default=Sharpening(), description="What is done to the average of the halves")
+    fsc: Fsc = Field(default=Fsc.plain(), description="How the FSC is freed of the mask's share")
+    sharpening: Sharpening = Field(default=Sharpening.plain(), description="What is done to the average of the halves")
     local: Local | None = Field(default=None, description="Local resolution: give it, if only as {}, and it is made")
     directional: Directional | None = Field(
         default=None, description="FSC by direction: give it, if only as {}, and it is made"

@@ -94,11 +94,11 @@ class Marks(Form):
 class Project(ProjectForm):
     """Tomograms of virus-like particles with a known lattice: seeded, with missing wedge and noise stated."""
 
-    tomograms: Tomograms = Field(default=Tomograms(), description="The tomograms")
-    particles: Particles = Field(default=Particles(), description="The virus-like particles")
-    hexamer: Hexamer = Field(default=Hexamer(), description="The unit cell")
-    others: Others = Field(default=Others(), description="What else is there")
-    marks: Marks = Field(default=Marks(), description="What a person would have marked")
+    tomograms: Tomograms = Field(default=Tomograms.plain(), description="The tomograms")
+    particles: Particles = Field(default=Particles.plain(), description="The virus-like particles")
+    hexamer: Hexamer = Field(default=Hexamer.plain(), description="The unit cell")
+    others: Others = Field(default=Others.plain(), description="What else is there")
+    marks: Marks = Field(default=Marks.plain(), description="What a person would have marked")
 
 
 def check(project: Project, look: Look) -> Iterator[Fault]:
