@@ -333,7 +333,7 @@ def test_schema_writes_where_it_is_told(tmp_path: Path) -> None:
 
 def test_a_log_gets_at_most_one_line_in_half_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     from engine.cli.progress import Lines
-    from engine.run import ChunkDone, ProjectDone, ProjectStarted
+    from engine.events import ChunkDone, ProjectDone, ProjectStarted
 
     now = iter(range(0, 1000, 6))
     lines = Lines({}, clock=lambda: float(next(now)))

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import toy
 
+from engine.events import ChunkDone, ProjectDone, ProjectStarted, StepKept, StepStarted, StepStored
 from engine.faults import EngineError
 from engine.interrupt import SIGNALS, watched
-from engine.run import ChunkDone, Outcome, ProjectDone, ProjectStarted, StepKept, StepStarted, StepStored, run
+from engine.run import Outcome, run
 from engine.step import Step
 from engine.store import LockHeld, Store
 

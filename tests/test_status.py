@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import toy
 
+from engine.events import ChunkDone
 from engine.pace import Progress
-from engine.run import ChunkDone, run
+from engine.run import run
 from engine.status import Status, status
 from engine.store import Store
 

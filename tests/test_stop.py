@@ -15,7 +15,8 @@ import toy
 from small_campaign import TRUTH, engine
 
 from engine.devices import Work
-from engine.run import ChunkDone, StopAsked, run
+from engine.events import ChunkDone, StopAsked
+from engine.run import run
 from engine.stop import Asked, stop
 from engine.store import Store, lock, process
 from engine.workers import can_fork

@@ -18,7 +18,7 @@ from small_campaign import TRUTH, engine
 
 from engine.cli import watching
 from engine.cli.progress import Lines, _place
-from engine.run import ChunkDone, Noted, ProjectDone, ProjectStarted, Resumed, StepKept, StepStarted, StepStored
+from engine.events import ChunkDone, Noted, ProjectDone, ProjectStarted, Resumed, StepKept, StepStarted, StepStored
 from engine.status import Status, status
 from engine.step import Cost
 

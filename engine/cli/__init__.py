@@ -24,7 +24,9 @@ def main() -> None:
     What a terminal has no letters for is printed as \\u2192, and the traceback of what should not happen cannot steer it.
     """
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no other package has a say in what a project file means
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # no other package has a say in what a project file means
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

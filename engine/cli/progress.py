@@ -9,11 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from engine.cli import show
-from engine.faults import EngineError
-from engine.pace import Progress, label, progress
-from engine.project import Project
-from engine.query import query
-from engine.run import (
+from engine.events import (
     ChunkDone,
     Compiling,
     Event,
@@ -27,6 +23,10 @@ from engine.run import (
     StepStored,
     StopAsked,
 )
+from engine.faults import EngineError
+from engine.pace import Progress, label, progress
+from engine.project import Project
+from engine.query import query
 from engine.step import Step
 
 LINE_EVERY_S = 30.0

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from faults.results import stored
 
-from engine.run import Event, run
+from engine.events import Event
+from engine.run import run
 from engine.store import Store
 
 N = 20

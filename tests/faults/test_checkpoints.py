@@ -22,8 +22,9 @@ from faults.disks import Recording
 from faults.small_alignment import N, alignment, assert_same, beside, journals, phantom, stopping_at, undisturbed
 
 from engine.devices import Work
+from engine.events import ChunkDone, Event, Noted, Resumed
 from engine.interrupt import Interrupt
-from engine.run import ChunkDone, Event, Noted, Resumed, run
+from engine.run import run
 from engine.status import status
 from engine.store import Store, journal
 from engine.store.disk import Disk, using

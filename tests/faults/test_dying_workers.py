@@ -20,9 +20,10 @@ from faults.small_alignment import alignment, assert_same, beside, phantom, undi
 
 from engine import workers
 from engine.devices import Work
+from engine.events import ChunkDone, Event, Noted
 from engine.faults import EngineError
 from engine.kinds.averaging import named
-from engine.run import ChunkDone, Event, Noted, run
+from engine.run import run
 from engine.store import Store
 from engine.workers import ATTEMPTS, Team, can_fork, is_device_fault
 

@@ -15,8 +15,8 @@ from faults.disks import Counting, Cut, Failing, PowerCut, Recording
 from faults.results import stored
 
 import engine
+from engine.events import StepStored
 from engine.faults import EngineError
-from engine.run import StepStored
 from engine.store import Store, lock
 from engine.store.disk import using
 

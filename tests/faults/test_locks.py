@@ -21,9 +21,10 @@ import toy
 
 from engine.cli.progress import Lines
 from engine.devices import Work
+from engine.events import LockWaited, ProjectStarted
 from engine.faults import EngineError
 from engine.interrupt import Interrupt
-from engine.run import LockWaited, ProjectStarted, run
+from engine.run import run
 from engine.step import Step
 from engine.store import LockHeld, Store, lock, process
 from engine.store.disk import Disk, using

@@ -18,10 +18,10 @@ from typer.testing import Result
 
 from engine.cli import progress, show
 from engine.data import Catalogue, Particles, TomogramFacts
+from engine.events import ProjectDone, ProjectStarted, StepStarted
 from engine.faults import EngineError, Fault
 from engine.plan import plan
 from engine.project import load
-from engine.run import ProjectDone, ProjectStarted, StepStarted
 from engine.step import Stream
 from engine.store import Store
 

@@ -306,7 +306,7 @@ def test_changed_particles_make_the_cache_stale(project, phantom):
 KILLED = """
 import os, signal, sys
 import engine
-from engine.run import ChunkDone
+from engine.events import ChunkDone
 
 def listen(event):
     if isinstance(event, ChunkDone) and event.step == sys.argv[2] and event.done >= int(sys.argv[3]):
