@@ -125,10 +125,15 @@ def stop(
     json: Json = False,
 ) -> None:
     """Ask the run that is going on to stop after the particles in hand; running again goes on from there."""
-    from engine.project import load, project_files
+    from engine.project import project_files, read
     from engine.stop import stop
 
-    found = stop([load(path) for path in project_files(paths)], in_a_hurry=now, wait_s=wait)
+    files = project_files(paths)
+    for file in files:
+        read(
+            file
+        )  # one that is not there is an EngineError; faults of one that is being edited keep nobody from stopping
+    found = stop(files, in_a_hurry=now, wait_s=wait)
     if json:
         show.json_text(found)
     else:
