@@ -228,6 +228,9 @@ def _nearest_file(campaign: Path, what: What, text: str) -> str:
     if (campaign / f"{name.removesuffix('.toml')}.toml").is_file():
         item = {"volume": "average", "maps": "average", "poses": "table", "weights": "particles"}.get(what, what)
         return f'for a result of a project write its address, as in "{name}:{item}"'
+    project, _, item = text.partition(".")
+    if (beside := campaign / f"{project}.toml").is_file() and (other := read(beside)[0]) and item in other.items:
+        return f'for a result of a project write its address, "{project}:{item}"'
     folder = campaign / PurePosixPath(text).parent
     if not folder.is_dir():
         return f"there is no folder {folder}"

@@ -37,6 +37,7 @@ def faults_of(form: Form, values: Mapping[str, Any], error: ValidationError) -> 
             fault = _fault(form, key, values, detail)
             found.setdefault(fault.key, fault)
     meant = {(*fault.key[:-1], name) for fault in unknown for name in _MEANT.findall(fault.advice)}
+    meant |= {place for fault in unknown for place in _places(form, fault.key)}
     return unknown + [fault for key, fault in found.items() if not (key in meant and "missing" in fault.what)]
 
 
@@ -258,20 +259,37 @@ def _right_key(form: Form, key: Key, values: Any) -> str:
     if parent is None:
         return ""
     known = parent.model_fields
-    if path := _dynamo_names(form).get(name):
-        return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
+    if path := _dynamo_names(form).get(dynamo := re.sub(r"_r\d+$", "", name)):
+        return f"Dynamo's {dynamo} is {'.'.join(_seen_from(key, path))} here"
     if near := nearest(name, known):
         for right, field in known.items():
             if f'"{right}"' in near and len(key) == 1 and _is_array_of_tables(field):
                 return f"did you mean [[{right}]]?"
-        return near
-    places = [path for path, _ in everywhere(form) if path[-1] == name]
-    is_of_another_shape = tuple(part for part in key if isinstance(part, str)) in places
-    for path in places:
-        if not is_of_another_shape:
-            above = ".".join(_seen_from(key, path)[:-1])
-            return f"it belongs in {above}" if above else "it belongs above the first [table]"
+        return near + _other_unit(name, near)
+    for path in _places(form, key):
+        above = ".".join(_seen_from(key, path)[:-1])
+        return f"it belongs in {above}" if above else "it belongs above the first [table]"
     return f"known here: {', '.join(known)}"
+
+
+def _places(form: Form, key: Key) -> list[tuple[str, ...]]:
+    """Where the form has a key of that name; nowhere else where it is one of another shape of its table."""
+    found = [path for path, _ in everywhere(form) if path[-1] == key[-1]]
+    return [] if tuple(part for part in key if isinstance(part, str)) in found else found
+
+
+_UNIT = re.compile(r"_(px|fpx|A|nm|um|deg|rad|[aA]ngstroms?|pixels?|degrees?|radians?)$")
+
+
+def _other_unit(name: str, near: str) -> str:
+    """` it counts in px`, where the name that is known ends in another unit than the one that was typed."""
+    typed = _UNIT.search(name)
+    right = {unit[1] for word in _MEANT.findall(near) if (unit := _UNIT.search(word))}
+    if typed is None or len(right) != 1:
+        return ""
+    (meant,) = right
+    is_same = typed[1][0].lower() == meant[0].lower()  # A and angstrom, deg and degrees
+    return "" if is_same else f" it counts in {meant.replace('fpx', 'Fourier px')}"
 
 
 def _seen_from(key: Key, path: tuple[str, ...]) -> tuple[str, ...]:
