@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -163,7 +164,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         yield Fault(
             key,
             f"{path.name} has faults: line {found[0].line}: {found[0].what}{more}",
-            f"engine check {path}",
+            f"engine check {shlex.quote(str(path))}",
             code="E208",
         )
         return
@@ -256,7 +257,7 @@ def _notes(project: Project, together: set[Path]) -> Iterator[str]:
     for name in dict.fromkeys(missing):
         path = project.campaign / f"{name}.toml"
         if without_links(path) not in together:
-            yield f"{name} has not run yet: engine run {path}"
+            yield f"{name} has not run yet: engine run {shlex.quote(str(path))}"
 
 
 def _missing_steps(project: Project, address: Address) -> bool:

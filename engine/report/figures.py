@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.data import Curve, Table
 from engine.geometry import euler
-from engine.plots.labels import label, unit_of
+from engine.plots.labels import has_spread, label, unit_of
 from engine.report.chart import Axis, Frame, legend, picture, spread
 from engine.report.markup import Markup, duration, element, joined, number
 
@@ -83,11 +83,10 @@ def histogram(series: Sequence[tuple[str, np.ndarray]], axis: str, title: str, n
     """How many have which value: bars of the last one, an outline of each before."""
     known = [(name, values[np.isfinite(values)]) for name, values in series]
     known = [(name, values) for name, values in known if len(values)]
-    if not known or len(np.unique(np.concatenate([values for _, values in known]))) < 2:
+    together = np.concatenate([np.zeros(0), *(values for _, values in known)])
+    if not has_spread(together):
         return Markup()
-    edges = np.histogram_bin_edges(
-        np.concatenate([values for _, values in known]), min(50, max(8, len(known[-1][1]) // 10))
-    )
+    edges = np.histogram_bin_edges(together, min(50, max(8, len(known[-1][1]) // 10)))
     counts = [np.histogram(values, edges)[0] for _, values in known]
     frame = Frame(Axis(axis, float(edges[0]), float(edges[-1])), Axis(noun, 0, max(1.0, 1.06 * float(np.max(counts)))))
     marks = [frame.bars(edges, counts[-1], "s1")]
