@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 from engine import calibration, devices
 from engine.kinds import machine
 from engine.kinds.measuring import measured, seconds, sizes_alone
+from engine.workers import can_fork
 
 
 class Both(NamedTuple):
@@ -126,3 +128,12 @@ def test_nothing_that_lies_in_the_current_folder_is_run(tmp_path: Path, monkeypa
     devices.visible_gpus.__wrapped__()
     devices.cards()
     assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.skipif(not can_fork(), reason="processes are forked on Linux")
+def test_where_processes_cannot_be_timed_together_they_count_as_undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(machine, "_work", lambda start, line: os._exit(1))
+    with pytest.raises(OSError, match="tells nothing"):
+        machine._together(2)
+    assert machine.crowding.__wrapped__(2) == 1.0  # type: ignore[attr-defined]
