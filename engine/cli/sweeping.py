@@ -63,7 +63,7 @@ def _run(found: list[Variant], workers: int | None, json: bool) -> None:
     from engine.project import load
     from engine.run import run
 
-    with listener({one.name: load(one.path) for one in found}, quiet=json) as listen:
+    with listener([load(one.path) for one in found], quiet=json) as listen:
         run([one.path for one in found], workers=workers, listen=listen)
 
 
