@@ -132,7 +132,10 @@ def _spaces_for_commas(content: str, column: int) -> Hint:
     found = re.search(rf"\[\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER})+)\s*[,;]?\s*(?:\]|#|$)", _bare(content))
     if found and re.search(r"\d\s*;|\d\s+[-+.\d]", found[1]):
         what = "the numbers of a list are separated by commas"
-        yield found.start() + 1, what, f"write [{_separated(found[1])}]"
+        rows = [_separated(row) for row in found[1].split(";") if row.strip(" ,")]
+        is_matrix = len(rows) > 1 and all("," in row for row in rows)
+        inside = ", ".join(f"[{row}]" for row in rows) if is_matrix else _separated(found[1])
+        yield found.start() + 1, what, f"write [{inside}]"
 
 
 def _texts_without_comma(content: str, column: int) -> Hint:

@@ -155,10 +155,16 @@ def _wrong_length(form: Form, key: Key, values: Any) -> Fault:
     if field and forms_in(field.annotation):
         return Fault(key, f"needs at least one [[{'.'.join(map(str, key))}]]", code="E103")
     n_right = _length(field.annotation if field else None)
-    names = "x, y, z" if "_xyz_" in str(key[-1]) else "lowest, highest" if n_right == 2 else ""
+    names = _named(key, n_right)
     return Fault(
         key, f"must have {n_right} numbers, got {len(value)}", f"write [{names}]" if names else "", code="E113"
     )
+
+
+def _named(key: Key, count: int) -> str:
+    """What the numbers of a list are, as far as its name or their count tells: `x, y, z`."""
+    name = next((part for part in reversed(key) if isinstance(part, str)), "")
+    return "x, y, z" if "_xyz_" in name else "lowest, highest" if count == 2 else ""
 
 
 def _wrong_choice(key: Key, value: Any, choices: list[str], others: bool = False) -> Fault:
@@ -203,7 +209,12 @@ def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fau
                 key, f"can be there several times, got {got}", f"write [[{key[-1]}]] with two brackets", code="E110"
             )
         n_right = max(1, _length(annotation))
-        advice = f"write [{', '.join([str(value)] * n_right)}]" if isinstance(value, int | float) else ""
+        if isinstance(key[-1], int) and isinstance(value, int | float):  # the list of lists is told, and told once
+            one = f"[{_named(key, n_right) or '…'}]"
+            what = f"must hold lists of {n_right} numbers, got {got} by itself"
+            return Fault(key[:-1], what, f"write [{one}, {one}]", code="E108")
+        inside = ", ".join([str(value)] * n_right) if isinstance(value, int | float) else _named(key, n_right)
+        advice = f"write [{inside}]" if inside else ""
         return Fault(key, f"must be a list, got {got}", advice, code="E108")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         is_file_too = str in _parts_of(annotation)
