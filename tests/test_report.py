@@ -459,3 +459,10 @@ def test_what_is_to_be_typed_has_quotes_where_a_folder_has_spaces(tmp_path):
     small_campaign.written(tmp_path / "my data")
     with pytest.raises(EngineError, match=r"engine run '.*/my data'$"):
         report([tmp_path / "my data"], tmp_path / "none.html")
+
+
+def test_an_fsc_without_numbers_or_of_one_shell_is_left_out():
+    shells = np.arange(6.0)
+    assert figures.fsc(Curve({"shell_fpx": shells, "fsc": np.full(6, np.nan)}, {})) == ""
+    assert figures.fsc(Curve({"shell_fpx": shells[3:4], "fsc": np.ones(1)}, {})) == ""
+    assert "nan" not in figures.fsc(Curve({"shell_fpx": shells, "fsc": np.append(np.nan, np.ones(5))}, {}))

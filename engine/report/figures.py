@@ -32,10 +32,14 @@ def figure(drawn: Markup, title: str, caption: Any = "", key: Markup | None = No
 
 
 def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
-    """The columns that are an FSC over spatial frequency, with 0.143 and 0.5, and where these are met."""
+    """The columns that are an FSC over spatial frequency, with 0.143 and 0.5, and where these are met; empty without any."""
     axis = next(iter(curve.columns))
     shells = curve[axis]
     names = [name for name in curve.columns if name.startswith("fsc")][: len(SERIES)]
+    values = np.concatenate([np.zeros(0), *(curve[name] for name in names)])
+    values = values[np.isfinite(values)]
+    if len(shells) < 2 or not len(values):
+        return Markup()
     resolution_A = curve.columns.get("resolution_A")
     if resolution_A is not None and (resolution_A > 0).any():
         last = int(np.flatnonzero(resolution_A > 0)[-1])
@@ -49,7 +53,7 @@ def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
         )
     else:
         step, x = 0.0, Axis(label(axis), float(shells[0]), float(shells[-1]) or 1.0)
-    low = min(-0.1, max(-0.5, float(np.nanmin([np.nanmin(curve[name]) for name in names]))))
+    low = min(-0.1, max(-0.5, float(values.min())))
     frame = Frame(x, Axis("FSC", low, 1.05, tuple((v, f"{v:g}") for v in (0, 0.25, 0.5, 0.75, 1))))
     marks, dots, told, stays = [], [], [], []
     for threshold in (0.143, 0.5):
