@@ -115,7 +115,8 @@ def parse(text: str) -> Address:
     for part in parts[1:]:
         key, equals, value = part.partition("=")
         if not equals:
-            raise EngineError(f"{text!r}: {part!r} is not key=value")
+            right = f"ite={part}" if re.fullmatch(_WHOLE, part) else "ite=3, ref=2"
+            raise EngineError(f"{text!r}: {part!r} is not key=value (as in {right})")
         if key not in values:
             raise EngineError(f"{text!r}: no key {key!r}{_nearest(key, values)}; the keys are {', '.join(values)}")
         if key in given:

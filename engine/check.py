@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -163,7 +164,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
         yield Fault(
             key,
             f"{path.name} has faults: line {found[0].line}: {found[0].what}{more}",
-            f"engine check {path}",
+            f"engine check {shlex.quote(str(path))}",
             code="E208",
         )
         return
@@ -228,6 +229,9 @@ def _nearest_file(campaign: Path, what: What, text: str) -> str:
     if (campaign / f"{name.removesuffix('.toml')}.toml").is_file():
         item = {"volume": "average", "maps": "average", "poses": "table", "weights": "particles"}.get(what, what)
         return f'for a result of a project write its address, as in "{name}:{item}"'
+    project, _, item = text.partition(".")
+    if (beside := campaign / f"{project}.toml").is_file() and (other := read(beside)[0]) and item in other.items:
+        return f'for a result of a project write its address, "{project}:{item}"'
     folder = campaign / PurePosixPath(text).parent
     if not folder.is_dir():
         return f"there is no folder {folder}"
@@ -253,7 +257,7 @@ def _notes(project: Project, together: set[Path]) -> Iterator[str]:
     for name in dict.fromkeys(missing):
         path = project.campaign / f"{name}.toml"
         if without_links(path) not in together:
-            yield f"{name} has not run yet: engine run {path}"
+            yield f"{name} has not run yet: engine run {shlex.quote(str(path))}"
 
 
 def _missing_steps(project: Project, address: Address) -> bool:

@@ -62,14 +62,14 @@ CODES: dict[str, Code] = {
         'table = "tables/picked.tbl"',
     ),
     "E010": Code(
-        "The numbers of a list have spaces or semicolons between them, as in MATLAB.",
-        "Separate them by commas.",
+        "A list as MATLAB writes it: spaces or semicolons between the numbers, or a ' behind it.",
+        "Separate the numbers by commas, and remove the '.",
         "limits_xyz_px = [4 4 4]",
         "limits_xyz_px = [4, 4, 4]",
     ),
     "E011": Code(
-        "A value of another language: True, yes, None, NaN.",
-        "Write true or false in small letters; leave out what has no value.",
+        "A value of another language: True, yes, None, NaN, 360/2, 1:4.",
+        "Write true or false in small letters, and the number that comes out; leave out what has no value.",
         "reject_from_alignment = True",
         "reject_from_alignment = true",
     ),
@@ -97,7 +97,7 @@ CODES: dict[str, Code] = {
         "[[rounds]]",
     ),
     "E020": Code(
-        "A mark of another language or program: % or // for a comment, ; at the end, a dash before a key, a no-break space.",
+        "A mark or a command of another language or program: % or // for a comment, ; at the end, a dash, a no-break space.",
         "Write # for comments, and nothing at the end of a line.",
         "iterations = 4; % few",
         "iterations = 4  # few",
@@ -115,7 +115,10 @@ CODES: dict[str, Code] = {
         "cone = { range_deg = 20, step_deg = 5 }",
     ),
     "E023": Code(
-        "The name of a key has a space in it.", "Names of keys have _.", "pixel size_A = 1.35", "pixel_size_A = 1.35"
+        "The name of a key has a space in it, or a letter that no key has.",
+        "Names of keys have letters a to z, digits and _.",
+        "pixel size_A = 1.35",
+        "pixel_size_A = 1.35",
     ),
     "E024": Code(
         "A number with a 0 in front, or with a dash that is no minus sign.",

@@ -70,6 +70,9 @@ def matrix_units(array: Any) -> Iterator[None]:
         xp.cuda.cublas.setMathMode(handle, before)
 
 
+ASKING = (sys.executable, "-P", "-c")
+"""-P: what lies in the current folder, a campaign of somebody else's perhaps, is not taken for CuPy."""
+
 COUNT = "import cupy; print(cupy.cuda.runtime.getDeviceCount())"
 
 
@@ -81,7 +84,7 @@ def visible_gpus() -> tuple[int, ...]:
     """
     if find_spec("cupy") is None:
         return ()
-    counted = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False)
+    counted = subprocess.run([*ASKING, COUNT], capture_output=True, text=True, check=False)
     return tuple(range(int(counted.stdout))) if counted.returncode == 0 else ()
 
 
@@ -121,7 +124,7 @@ def cards() -> Cards | None:
     """The GPUs as another process sees them; None without CuPy."""
     if find_spec("cupy") is None:
         return None
-    asked = subprocess.run([sys.executable, "-c", CARDS], capture_output=True, text=True, check=False)
+    asked = subprocess.run([*ASKING, CARDS], capture_output=True, text=True, check=False)
     try:
         driver, runtime, found = json.loads(asked.stdout)
     except ValueError:

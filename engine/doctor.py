@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def _lock(project: Path) -> Iterator[Finding]:
     if holder["alive"]:
         yield Finding(project.stem, "ok", f"is being run by {who}")
     else:
-        advice = f"nothing: engine run {project} takes it over"
+        advice = f"nothing: engine run {shlex.quote(str(project))} takes it over"
         yield Finding(project.stem, "warning", f"its run died without a word: {who}", advice)
 
 

@@ -142,6 +142,9 @@ def neighbour(project: Project, address: Address) -> Project:
     if "/" in address.project:
         raise EngineError(f"{address}: an address never leaves its folder; name a project of {project.campaign}")
     path = project.campaign / f"{address.project}.toml"
+    if address.project.endswith(".toml") and not path.is_file():
+        right = str(address).replace(".toml:", ":", 1)
+        raise EngineError(f'{address}: an address names the project without its .toml (write "{right}")')
     if not path.is_file():
         raise EngineError(f"{address}: there is no {path.name} beside {project.path.name}{_like(path)}")
     return load(path)
@@ -296,6 +299,10 @@ def fault_of_stem(name: str) -> Fault | None:
 def _fault_of_kind(values: Mapping[str, Any]) -> Fault | None:
     kind = values.get("kind")
     if kind is None:
+        for name, table in values.items():
+            if isinstance(table, dict) and "kind" in table:
+                what = f"stands in [{name}]"
+                return Fault((name, "kind"), what, "write it as the first line, above the first [table]", code="E104")
         other = next((name for name in values if name.lower() in ("kind", "kinds", "type", "project")), None)
         if other and isinstance(values[other], str):
             return Fault((other,), f'unknown key "{other}"', f'write kind = "{values[other]}"', code="E104")

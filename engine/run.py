@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -109,7 +110,7 @@ def _refuse_stale(plans: list[tuple[Project, list[PlannedStep]]]) -> None:
     stale = [(project, one) for project, planned in plans for one in planned if one.state == "stale"]
     if not stale:
         return
-    named = " ".join(dict.fromkeys(str(project.path) for project, _ in stale))
+    named = shlex.join(dict.fromkeys(str(project.path) for project, _ in stale))
     lines = [f"  {project.name}: {one.step.name}: {one.reason}" for project, one in stale]
     first, last = (
         "stored steps are not what the project now asks for:",

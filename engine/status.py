@@ -34,7 +34,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a project is. problem says why no plan can be made; then n_done counts all the stored steps.
+    """How far a project is. problem says why no plan can be made, or what cannot be read; then n_done counts all stored steps.
 
     tomo: of which tomogram ite, round and the newest numbers are, where the project is done for each.
     """
@@ -72,7 +72,10 @@ def status(project: Project) -> Status:
     holder = _holder(store.lock_holder())
     tomo = label(stored[-1], TOMO) if stored else None
     newest = [step for step in stored if label(step, TOMO) == tomo]
-    summary, resolution_A = _newest_numbers(store, newest)
+    try:
+        summary, resolution_A = _newest_numbers(store, newest)
+    except EngineError as error:  # a file that is damaged keeps nobody from asking for the rest
+        summary, resolution_A, problem = {}, None, problem or str(error)
     return Status(
         project=project.name,
         n_done=len(stored) if problem else len(kept),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from engine.project import Project
 from engine.store import Store
 
 LOOK_S = 0.2
@@ -27,34 +27,41 @@ class Asked:
     has_stopped: bool | None = None
 
 
-def stop(projects: Sequence[Project], *, in_a_hurry: bool = False, wait_s: float = 0.0) -> list[Asked]:
-    """Asks the runs of the projects to stop, and waits for them so long at most. in_a_hurry: at once, on this machine only."""
-    asked = [_asked(project, in_a_hurry) for project in projects]
+def stop(files: Sequence[Path], *, in_a_hurry: bool = False, wait_s: float = 0.0) -> list[Asked]:
+    """Asks the runs of project files to stop, and waits for them so long at most. in_a_hurry: at once, on this machine only.
+
+    The files are not read: whoever edits one while it runs can stop the run, whatever stands in the file by then.
+    """
+    asked = [_asked(file, in_a_hurry) for file in files]
     if wait_s <= 0:
         return asked
     end_s = time.monotonic() + wait_s
-    while (found := _looked(projects, asked)) and time.monotonic() < end_s:
+    while (found := _looked(files, asked)) and time.monotonic() < end_s:
         if all(one.has_stopped is not False for one in found):
             break
         time.sleep(min(LOOK_S, wait_s))
     return found
 
 
-def _asked(project: Project, in_a_hurry: bool) -> Asked:
-    holder = Store(project.store_folder).request_stop(in_a_hurry)
+def _store(file: Path) -> Store:
+    return Store(file.parent / file.stem)
+
+
+def _asked(file: Path, in_a_hurry: bool) -> Asked:
+    holder = _store(file).request_stop(in_a_hurry)
     if holder is None:
-        return Asked(project.name)
-    return Asked(project.name, str(holder["host"]), holder["pid"], str(holder["started"]), holder["asked_by"])
+        return Asked(file.stem)
+    return Asked(file.stem, str(holder["host"]), holder["pid"], str(holder["started"]), holder["asked_by"])
 
 
-def _looked(projects: Sequence[Project], asked: list[Asked]) -> list[Asked]:
+def _looked(files: Sequence[Path], asked: list[Asked]) -> list[Asked]:
     return [
-        replace(one, has_stopped=not _is_held(project, one)) if one.host else one
-        for project, one in zip(projects, asked, strict=True)
+        replace(one, has_stopped=not _is_held(file, one)) if one.host else one
+        for file, one in zip(files, asked, strict=True)
     ]
 
 
-def _is_held(project: Project, one: Asked) -> bool:
+def _is_held(file: Path, one: Asked) -> bool:
     """Whether that very run still holds the lock."""
-    holder = Store(project.store_folder).lock_holder()
+    holder = _store(file).lock_holder()
     return holder is not None and holder["alive"] and (holder["pid"], str(holder["started"])) == (one.pid, one.since)

@@ -82,7 +82,7 @@ def _colon_for_equals(content: str, column: int) -> Hint:
 
 
 def _doubled_equals(content: str, column: int) -> Hint:
-    if found := re.match(r"\s*([\w.-]+)\s*(==+|:=|=>|\+=|<-|->)\s*([^#]*)", content):
+    if found := re.match(r"\s*([\w.-]+)\s*(==+|:=|=>|\+=|<-|->|＝)\s*([^#]*)", content):
         what = f'a key and its value are joined by one "=", not by {found[2]}'
         yield found.start(2) + 1, what, f"write {found[1]} = {_as_value(found[3])}"
 
@@ -132,7 +132,10 @@ def _spaces_for_commas(content: str, column: int) -> Hint:
     found = re.search(rf"\[\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER})+)\s*[,;]?\s*(?:\]|#|$)", _bare(content))
     if found and re.search(r"\d\s*;|\d\s+[-+.\d]", found[1]):
         what = "the numbers of a list are separated by commas"
-        yield found.start() + 1, what, f"write [{_separated(found[1])}]"
+        rows = [_separated(row) for row in found[1].split(";") if row.strip(" ,")]
+        is_matrix = len(rows) > 1 and all("," in row for row in rows)
+        inside = ", ".join(f"[{row}]" for row in rows) if is_matrix else _separated(found[1])
+        yield found.start() + 1, what, f"write [{inside}]"
 
 
 def _texts_without_comma(content: str, column: int) -> Hint:
@@ -219,9 +222,36 @@ def _header(content: str, column: int) -> Hint:
         yield found.start(4) + 1, "something follows the [table]", "its keys stand in the lines below"
 
 
-def _semicolon(content: str, column: int) -> Hint:
-    if found := re.search(r"=.*\S\s*(;)\s*$", _bare(content)):
-        yield found.start(1) + 1, "no mark ends a line", "remove the ;"
+def _mark_at_the_end(content: str, column: int) -> Hint:
+    bare = _bare(content)
+    found = re.search(r"=.*\S\s*([;,])\s*$", bare)
+    if found and all(bare.count(opened) == bare.count(closed) for opened, closed in ("[]", "{}")):
+        yield found.start(1) + 1, "no mark ends a line", f"remove the {found[1]}"
+
+
+def _calculation(content: str, column: int) -> Hint:
+    if found := re.search(rf"[=\[,]\s*({_NUMBER}\s*(?:[*/^+]|\*\*)\s*[\d.\[(][^\],}}#]*)", _bare(content)):
+        yield found.start(1) + 1, "TOML does not calculate", "write the number that comes out"
+    elif found := re.search(rf"[=\[,]\s*({_NUMBER}:{_NUMBER}(?::{_NUMBER})?)", _bare(content)):
+        yield found.start(1) + 1, f"{found[1]} is a range of another language", "write the numbers: [lowest, highest]"
+
+
+def _transposed(content: str, column: int) -> Hint:
+    if found := re.search(r"\]\s*(')", content):
+        yield found.start(1) + 1, "a ' behind a list, as MATLAB turns vectors", "remove it"
+
+
+def _call(content: str, column: int) -> Hint:
+    if found := re.match(r"\s*([A-Za-z][\w.]*)\s*\(", content):
+        yield found.start(1) + 1, f"{found[1]}(…) is a command, and a project file has none", "write key = value"
+
+
+def _letter_of_no_key(content: str, column: int) -> Hint:
+    if found := re.search(r"(?:^|[{,])\s*([^\s=,{}\[\]\"'#]*[^\x00-\x7f\s][^\s=,{}\[\]\"'#]*)\s*=", _bare(content)):
+        odd = next(letter for letter in found[1] if letter > "\x7f")
+        right = re.sub("[\u00c5\u212b]", "A", re.sub("[\u00b5\u03bc]", "u", found[1]))
+        advice = f"write {right} = …" if right.isascii() else "letters a to z, digits and _"
+        yield found.start(1) + 1 + found[1].index(odd), f"{odd} stands in no name of a key", advice
 
 
 def _unquoted_text(content: str, column: int) -> Hint:
@@ -248,6 +278,7 @@ _HINTS: tuple[tuple[str, Callable[[str, int], Hint]], ...] = (
     ("E006", _doubled_equals),
     ("E007", _curly_quotes),
     ("E008", _quote_inside),
+    ("E010", _transposed),
     ("E008", _open_quote),
     ("E009", _backslash),
     ("E014", _round_brackets),
@@ -259,6 +290,7 @@ _HINTS: tuple[tuple[str, Callable[[str, int], Hint]], ...] = (
     ("E022", _no_comma_in_table),
     ("E011", _other_value),
     ("E012", _decimal_comma),
+    ("E011", _calculation),
     ("E024", _long_minus),
     ("E024", _zero_in_front),
     ("E013", _bare_point),
@@ -267,7 +299,9 @@ _HINTS: tuple[tuple[str, Callable[[str, int], Hint]], ...] = (
     ("E020", _other_comment),
     ("E016", _no_value),
     ("E019", _header),
-    ("E020", _semicolon),
+    ("E020", _mark_at_the_end),
+    ("E020", _call),
+    ("E023", _letter_of_no_key),
 )
 _HINTS_AFTER: dict[str, tuple[tuple[str, Callable[[str, int], Hint]], ...]] = {
     "Invalid value": (("E017", _unquoted_text),),

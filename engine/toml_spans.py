@@ -191,9 +191,13 @@ class _Scanner:
             self.at += 1
 
     def _note(self, path: Key, key: Span, value: Span, is_new: bool | None = None) -> None:
-        """Remembers a place; a table that was only implied is placed anew, anything else is noted as written again."""
+        """Remembers a place; a table that was only implied, and now has a header, is placed anew, anything else is noted as
+        written again.
+
+        is_new: of the value of a key.
+        """
         known = path in self.spans.values if is_new is None else not is_new
-        if known and path not in self.implied:
+        if known and (path not in self.implied or is_new is not None):
             self.spans.again.append((path, self.spans.keys.get(path, self.spans.values[path]), key))
             return
         self.implied.discard(path)

@@ -160,7 +160,7 @@ def _written_twice(text: str, line: int, column: int, plain: str) -> Slip:
     content = text.split("\n")[line - 1].strip()
     if again:
         path, first, second = again[0]
-        name = ".".join(str(part) for part in path)
+        name = ".".join(part for part in path if isinstance(part, str))
         written = text.split("\n")[second.line - 1].strip()
         what, advice, code = f'the key "{path[-1]}" is here twice', f"the first is in line {first.line}", "E004"
         if written.startswith("["):

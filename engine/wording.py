@@ -37,6 +37,7 @@ def faults_of(form: Form, values: Mapping[str, Any], error: ValidationError) -> 
             fault = _fault(form, key, values, detail)
             found.setdefault(fault.key, fault)
     meant = {(*fault.key[:-1], name) for fault in unknown for name in _MEANT.findall(fault.advice)}
+    meant |= {place for fault in unknown for place in _places(form, fault.key)}
     return unknown + [fault for key, fault in found.items() if not (key in meant and "missing" in fault.what)]
 
 
@@ -154,10 +155,16 @@ def _wrong_length(form: Form, key: Key, values: Any) -> Fault:
     if field and forms_in(field.annotation):
         return Fault(key, f"needs at least one [[{'.'.join(map(str, key))}]]", code="E103")
     n_right = _length(field.annotation if field else None)
-    names = "x, y, z" if "_xyz_" in str(key[-1]) else "lowest, highest" if n_right == 2 else ""
+    names = _named(key, n_right)
     return Fault(
         key, f"must have {n_right} numbers, got {len(value)}", f"write [{names}]" if names else "", code="E113"
     )
+
+
+def _named(key: Key, count: int) -> str:
+    """What the numbers of a list are, as far as its name or their count tells: `x, y, z`."""
+    name = next((part for part in reversed(key) if isinstance(part, str)), "")
+    return "x, y, z" if "_xyz_" in name else "lowest, highest" if count == 2 else ""
 
 
 def _wrong_choice(key: Key, value: Any, choices: list[str], others: bool = False) -> Fault:
@@ -202,7 +209,12 @@ def _wrong_type(key: Key, kind: str, value: Any, field: FieldInfo | None) -> Fau
                 key, f"can be there several times, got {got}", f"write [[{key[-1]}]] with two brackets", code="E110"
             )
         n_right = max(1, _length(annotation))
-        advice = f"write [{', '.join([str(value)] * n_right)}]" if isinstance(value, int | float) else ""
+        if isinstance(key[-1], int) and isinstance(value, int | float):  # the list of lists is told, and told once
+            one = f"[{_named(key, n_right) or '…'}]"
+            what = f"must hold lists of {n_right} numbers, got {got} by itself"
+            return Fault(key[:-1], what, f"write [{one}, {one}]", code="E108")
+        inside = ", ".join([str(value)] * n_right) if isinstance(value, int | float) else _named(key, n_right)
+        advice = f"write [{inside}]" if inside else ""
         return Fault(key, f"must be a list, got {got}", advice, code="E108")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         is_file_too = str in _parts_of(annotation)
@@ -258,20 +270,37 @@ def _right_key(form: Form, key: Key, values: Any) -> str:
     if parent is None:
         return ""
     known = parent.model_fields
-    if path := _dynamo_names(form).get(name):
-        return f"Dynamo's {name} is {'.'.join(_seen_from(key, path))} here"
+    if path := _dynamo_names(form).get(dynamo := re.sub(r"_r\d+$", "", name)):
+        return f"Dynamo's {dynamo} is {'.'.join(_seen_from(key, path))} here"
     if near := nearest(name, known):
         for right, field in known.items():
             if f'"{right}"' in near and len(key) == 1 and _is_array_of_tables(field):
                 return f"did you mean [[{right}]]?"
-        return near
-    places = [path for path, _ in everywhere(form) if path[-1] == name]
-    is_of_another_shape = tuple(part for part in key if isinstance(part, str)) in places
-    for path in places:
-        if not is_of_another_shape:
-            above = ".".join(_seen_from(key, path)[:-1])
-            return f"it belongs in {above}" if above else "it belongs above the first [table]"
+        return near + _other_unit(name, near)
+    for path in _places(form, key):
+        above = ".".join(_seen_from(key, path)[:-1])
+        return f"it belongs in {above}" if above else "it belongs above the first [table]"
     return f"known here: {', '.join(known)}"
+
+
+def _places(form: Form, key: Key) -> list[tuple[str, ...]]:
+    """Where the form has a key of that name; nowhere else where it is one of another shape of its table."""
+    found = [path for path, _ in everywhere(form) if path[-1] == key[-1]]
+    return [] if tuple(part for part in key if isinstance(part, str)) in found else found
+
+
+_UNIT = re.compile(r"_(px|fpx|A|nm|um|deg|rad|[aA]ngstroms?|pixels?|degrees?|radians?)$")
+
+
+def _other_unit(name: str, near: str) -> str:
+    """` it counts in px`, where the name that is known ends in another unit than the one that was typed."""
+    typed = _UNIT.search(name)
+    right = {unit[1] for word in _MEANT.findall(near) if (unit := _UNIT.search(word))}
+    if typed is None or len(right) != 1:
+        return ""
+    (meant,) = right
+    is_same = typed[1][0].lower() == meant[0].lower()  # A and angstrom, deg and degrees
+    return "" if is_same else f" it counts in {meant.replace('fpx', 'Fourier px')}"
 
 
 def _seen_from(key: Key, path: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from engine import calibration
+from engine import calibration, devices
 from engine.kinds import machine
 from engine.kinds.measuring import measured, seconds, sizes_alone
+from engine.workers import can_fork
 
 
 class Both(NamedTuple):
@@ -115,3 +117,23 @@ def test_what_the_machine_adds_is_within_reason() -> None:
     assert machine.crowding(1) == 1.0
     assert 1.0 <= machine.crowding(2) < 3.0
     assert 0.2 < machine.starting_s() < 30.0
+
+
+def test_nothing_that_lies_in_the_current_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cupy", "engine", "json", "numpy", "typer"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')")
+    monkeypatch.setattr(devices, "find_spec", lambda name: name)
+    assert machine.starting_s.__wrapped__() > 0.2  # type: ignore[attr-defined]
+    devices.visible_gpus.__wrapped__()
+    devices.cards()
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.skipif(not can_fork(), reason="processes are forked on Linux")
+def test_where_processes_cannot_be_timed_together_they_count_as_undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(machine, "_work", lambda start, line: os._exit(1))
+    with pytest.raises(OSError, match="tells nothing"):
+        machine._together(2)
+    assert machine.crowding.__wrapped__(2) == 1.0  # type: ignore[attr-defined]

@@ -264,7 +264,7 @@ def test_a_held_lock_has_its_own_exit_code(folder: Path) -> None:
         result = engine("run", "truth.toml")
     assert result.exit_code == 5
     assert re.fullmatch(
-        rf"error: .*truth: process {os.getpid()} on .* \(wait for it, or stop that process\)\n", result.stderr
+        rf"error: .*truth: process {os.getpid()} on .* \(wait for it, or engine stop .*truth\)\n", result.stderr
     )
 
 
@@ -336,7 +336,7 @@ def test_a_log_gets_at_most_one_line_in_half_a_minute(capsys: pytest.CaptureFixt
     from engine.events import ChunkDone, ProjectDone, ProjectStarted
 
     now = iter(range(0, 1000, 6))
-    lines = Lines({}, clock=lambda: float(next(now)))
+    lines = Lines([], clock=lambda: float(next(now)))
     lines(ProjectStarted("pr_1", 3, 3))
     for done in range(20):
         lines(ChunkDone("pr_1", "ite_0001", done, 20))
@@ -385,3 +385,36 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, engine; print(engine.__version__, *({'numpy', 'pydantic', 'typer'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert re.fullmatch(r"[\w.]+ ?\n", result.stdout)
+
+
+def test_a_plan_names_projects_of_one_name_by_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "truth.toml").write_text(TRUTH)
+    (tmp_path / "b" / "more.toml").write_text(TRUTH)
+    told = json.loads(engine("run", "a", "b", "--plan", "--json").stdout)
+    assert set(told) == {"a/truth.toml", "b/truth.toml", "more"}
+
+
+def test_one_damaged_file_keeps_nobody_from_asking_how_far_the_others_are(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(done, tmp_path / "done")
+    monkeypatch.chdir(tmp_path / "done")
+    (tmp_path / "done" / "pr_1" / "ite_0001.h5").write_bytes(b"torn")
+    result = engine("status", ".")
+    assert result.exit_code == 0
+    damaged, whole = result.stdout.splitlines()
+    assert damaged.startswith("pr_1: 2 of 2 steps, ")
+    assert "pr_1/ite_0001.h5: not a whole results file" in damaged
+    assert whole == "truth: 1 of 1 step"
+
+
+def test_numbers_that_are_none_are_refused(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(done)
+    for sigma in ("nan", "inf"):
+        result = engine("show", "pr_1:average", "--dry-run", "--sigma", sigma)
+        assert result.exit_code == 1
+        assert f"a surface at {sigma} deviations is none" in result.stderr
+    assert engine("status", ".", "--watch", "--every", "inf").exit_code == 2

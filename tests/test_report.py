@@ -24,6 +24,7 @@ from engine.data import Catalogue, Curve, Table, Volume
 from engine.data.catalogue import TomogramFacts
 from engine.faults import EngineError
 from engine.geometry import euler
+from engine.plots import draw
 from engine.project import load
 from engine.report import figures, maps, report
 from engine.report.detail import DETAILS, chosen
@@ -442,3 +443,26 @@ def test_the_level_moves_the_surface(done, tmp_path):
             int(((blue - red > 0.08) & (blue - red < 0.35))[:720, :640].sum())
         )  # the blues of the lit surface
     assert counts[0] > 1.2 * counts[1] > 1000, counts
+
+
+def test_values_that_differ_by_rounding_alone_are_no_histogram(tmp_path):
+    cc = 0.9 + np.arange(5) * 1e-16
+    assert figures.histogram([("all", cc)], "cc", "cc") == ""
+    assert figures.histogram([("all", 0.9 + np.arange(5) * 1e-6)], "cc", "cc") != ""
+    draw(Table.blank(5, cc=cc, x=np.arange(5.0)), tmp_path / "table.png")
+    lines = figures.columns(Curve({"shell_fpx": np.arange(5.0), "cc": cc}, {}), "cc")
+    assert "nan" not in "".join(lines)
+
+
+def test_what_is_to_be_typed_has_quotes_where_a_folder_has_spaces(tmp_path):
+    (tmp_path / "my data").mkdir()
+    small_campaign.written(tmp_path / "my data")
+    with pytest.raises(EngineError, match=r"engine run '.*/my data'$"):
+        report([tmp_path / "my data"], tmp_path / "none.html")
+
+
+def test_an_fsc_without_numbers_or_of_one_shell_is_left_out():
+    shells = np.arange(6.0)
+    assert figures.fsc(Curve({"shell_fpx": shells, "fsc": np.full(6, np.nan)}, {})) == ""
+    assert figures.fsc(Curve({"shell_fpx": shells[3:4], "fsc": np.ones(1)}, {})) == ""
+    assert "nan" not in figures.fsc(Curve({"shell_fpx": shells, "fsc": np.append(np.nan, np.ones(5))}, {}))

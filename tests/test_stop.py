@@ -82,15 +82,32 @@ def test_where_nobody_runs_that_is_said(tmp_path: Path, monkeypatch: pytest.Monk
     result = engine("stop", ".")
     assert (result.exit_code, result.stdout) == (0, "nobody runs any of these projects\n")
     assert not (tmp_path / "truth").exists()
+    result = engine("stop", "tuth.toml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "tuth.toml: there is no such file (did you mean truth?)" in result.stderr
+
+
+@seen_from_here
+def test_faults_in_a_file_keep_nobody_from_stopping_its_run_or_another(
+    project: toy.ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.campaign)
+    with holder(project.store_folder, "handles") as process:
+        project.path.write_text('kind = "alignment"\nrounds = [')
+        (project.campaign / "begun.toml").write_text('kind = "nothing yet"\n')
+        result = engine("stop", ".", "--now", "--wait", "30")
+        assert process.wait(timeout=30) == -signal.SIGINT
+    assert result.exit_code == 0
+    assert "has stopped" in result.stdout
 
 
 @seen_from_here
 def test_now_ends_a_run_that_finishes_nothing(project: toy.ToyProject) -> None:
     with holder(project.store_folder, "handles") as process:
-        (asked,) = stop([project], wait_s=0.5)
+        (asked,) = stop([project.path], wait_s=0.5)
         assert (asked.asked_by, asked.has_stopped) == ("signal", False)
         assert process.poll() is None
-        (asked,) = stop([project], in_a_hurry=True, wait_s=30)
+        (asked,) = stop([project.path], in_a_hurry=True, wait_s=30)
         assert asked.has_stopped
         assert process.wait(timeout=30) == -signal.SIGINT  # as Python ends by a KeyboardInterrupt
         assert process.stdout is not None
@@ -100,9 +117,9 @@ def test_now_ends_a_run_that_finishes_nothing(project: toy.ToyProject) -> None:
 @seen_from_here
 def test_a_process_without_a_handler_is_asked_by_a_file_and_not_killed(project: toy.ToyProject) -> None:
     with holder(project.store_folder, "ignores") as process:
-        (asked,) = stop([project], in_a_hurry=True)
+        (asked,) = stop([project.path], in_a_hurry=True)
         assert (asked.pid, asked.asked_by) == (process.pid, "file")
-        assert stop([project]) == [asked]  # asked twice
+        assert stop([project.path]) == [asked]  # asked twice
         time.sleep(0.3)
         assert process.poll() is None
         process.kill()
@@ -121,7 +138,7 @@ def test_a_run_on_another_machine_looks_at_the_file(project: toy.ToyProject, mon
     def listen(event: object) -> None:
         events.append(event)
         if isinstance(event, ChunkDone) and event.step == "ite_0002" and not asked:
-            asked.extend(stop([project]))
+            asked.extend(stop([project.path]))
 
     with pytest.raises(KeyboardInterrupt):
         run([project.path], listen=listen)

@@ -17,7 +17,7 @@ import toy
 from small_campaign import TRUTH, engine
 
 from engine.cli import watching
-from engine.cli.progress import Lines, _place
+from engine.cli.progress import Lines, Pace, _place
 from engine.events import ChunkDone, Noted, ProjectDone, ProjectStarted, Resumed, StepKept, StepStarted, StepStored
 from engine.status import Status, status
 from engine.step import Cost
@@ -33,7 +33,7 @@ def test_a_line_of_a_log_tells_round_iteration_particles_speed_and_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times = iter([0, 0, 0, 10, 40, 60, 65, 140])
-    lines = Lines({"pr_1": searching(toy.project(tmp_path))}, clock=lambda: float(next(times)))
+    lines = Lines([searching(toy.project(tmp_path))], clock=lambda: float(next(times)))
     lines(ProjectStarted("pr_1", 4, 3))
     lines(StepKept("pr_1", "ite_0000"))
     lines(StepStarted("pr_1", "ite_0001", 2, "not there yet"))
@@ -135,6 +135,14 @@ def test_on_a_terminal_the_line_is_redrawn_while_another_process_runs(tmp_path: 
 
 
 def test_the_end_of_a_project_is_told_in_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines({})
+    lines = Lines([])
     lines(ProjectDone("pr_1", 3, 0, 12.0))
     assert capsys.readouterr().out == "pr_1: done, 3 steps in 12 s\n"
+
+
+def test_projects_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    first, second = toy.project(tmp_path / "a"), toy.project(tmp_path / "b")
+    pace = Pace([first, second])  # type: ignore[list-item]
+    for project in (first, second):
+        pace.hear(ProjectStarted("pr_1", 4, 4), 0.0)
+        assert pace.projects["pr_1"] is project

@@ -89,7 +89,7 @@ def _room(costs: list[Forecast]) -> str:
     room = f"{show.size(max(cost.memory_bytes for cost in costs))} of memory, "
     if on_gpu := max(cost.gpu_bytes for cost in costs):
         room += f"{show.size(on_gpu)} on each GPU beside its driver's, "
-    room += f"{show.size(disk)} on disk"
+    room += f"{show.size(disk) if disk else 'little'} on disk"
     if scratch := sum(cost.scratch_bytes for cost in costs):
         room += f" ({show.size(scratch)} of it scratch, to be deleted at will)"
     return f"{f'about {show.duration(seconds)}' if seconds >= 0.1 else 'under 0.1 s'}, {room}"

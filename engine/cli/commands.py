@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -172,7 +173,7 @@ def run(
         from engine.cli.progress import listener
         from engine.run import run
 
-        with listener({project.name: project for project in projects}, quiet=json) as listen:
+        with listener(projects, quiet=json) as listen:
             outcomes = run(
                 [project.path for project in projects],
                 redo=redone,
@@ -213,7 +214,10 @@ def _valid(paths: list[Path]) -> list[Project]:
 def _show_plans(projects: list[Project], redone: list[str], json: bool) -> None:
     from engine.plan import plan
 
-    plans = {project.name: plan(project, redone) for project in projects}
+    names = Counter(project.name for project in projects)
+    plans = {
+        project.name if names[project.name] == 1 else str(project.path): plan(project, redone) for project in projects
+    }
     if json:
         show.json_text(
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -61,7 +61,9 @@ def diff(
 def _tell(found: Diff) -> None:
     for title, pairs in (("settings", found.settings), ("results", found.numbers)):
         if pairs:
-            show.rows([(title, found.a, found.b), *((f"  {one.name}", _cell(one.a), _cell(one.b)) for one in pairs)])
+            show.rows(
+                [(title, found.a, found.b), *((f"  {one.name}", show.cell(one.a), show.cell(one.b)) for one in pairs)]
+            )
         elif title == "settings" or not (found.poses or found.maps):
             show.say(f"{title}: no difference")
     if poses := found.poses:
@@ -77,7 +79,3 @@ def _tell(found: Diff) -> None:
         )
     for note in found.notes:
         show.say(note)
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else show.number_text(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -87,4 +88,4 @@ def _project(path: Path, key: str, json: bool) -> None:
     for number, count in found.orientations.items():
         show.say(f"  round {number}: at most {count:,} orientations of a particle in an iteration")
     if found.faults:
-        show.say(f"  {show.counted(len(found.faults), 'fault')}: engine check {show.short(path)}")
+        show.say(f"  {show.counted(len(found.faults), 'fault')}: engine check {shlex.quote(show.short(path))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ Listener = Callable[[Event], None]
 
 
 @contextmanager
-def listener(projects: Mapping[str, Project], quiet: bool = False) -> Iterator[Listener]:
+def listener(projects: Sequence[Project], quiet: bool = False) -> Iterator[Listener]:
     """Who is told of a run's events: nobody, bars, or lines."""
     if quiet:
         yield lambda event: None
@@ -49,7 +49,7 @@ def listener(projects: Mapping[str, Project], quiet: bool = False) -> Iterator[L
 class Lines:
     """Plain lines for logs: each project's start and end, what steps have to tell, and between at most one in LINE_EVERY_S."""
 
-    def __init__(self, projects: Mapping[str, Project], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, projects: Sequence[Project], clock: Callable[[], float] = time.monotonic) -> None:
         self.projects = projects
         self.clock = clock
         self.pace = Pace(projects)
@@ -64,7 +64,7 @@ class Lines:
             if event.stored:
                 show.say(_end_text(event))
             if event.stored or len(self.projects) == 1:
-                show_summary(self.projects.get(event.project))
+                show_summary(self.pace.projects.get(event.project))
         elif isinstance(event, Resumed):
             show.say(_resumed_text(event))
         elif isinstance(event, Noted):
@@ -96,15 +96,30 @@ class Lines:
 
 
 class Pace:
-    """How fast the step is that a run is doing, from the run's events and the times at which they came."""
+    """How fast the step is that a run is doing, from the run's events and the times at which they came.
 
-    def __init__(self, projects: Mapping[str, Project]) -> None:
-        self.steps = {name: {step.name: step for step in project.steps} for name, project in projects.items()}
-        self.missing: dict[str, dict[str, Step]] = {name: dict(steps) for name, steps in self.steps.items()}
+    projects come in the order in which they run: of those that have one name, in several folders, each is known from its start.
+    """
+
+    def __init__(self, projects: Sequence[Project]) -> None:
+        self.waiting = list(projects)
+        self.projects: dict[str, Project] = {}
+        self.steps: dict[str, dict[str, Step]] = {}
+        self.missing: dict[str, dict[str, Step]] = {}
         self.begun_s, self.before = 0.0, 0
+
+    def _begin(self, name: str) -> None:
+        project = next((one for one in self.waiting if one.name == name), None)
+        if project is not None:
+            self.waiting.remove(project)
+            self.projects[name] = project
+            self.steps[name] = {step.name: step for step in project.steps}
+            self.missing[name] = dict(self.steps[name])
 
     def hear(self, event: Event, now_s: float) -> None:
         match event:
+            case ProjectStarted():
+                self._begin(event.project)
             case StepKept() | StepStored():
                 self.missing.get(event.project, {}).pop(event.step, None)
             case StepStarted():
@@ -161,7 +176,7 @@ def show_summary(project: Project | None) -> None:
 
 
 @contextmanager
-def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
+def _bars(projects: Sequence[Project]) -> Iterator[Listener]:
     """Bars on stderr, each within the one above: projects, rounds, iterations (or steps), particles."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -224,7 +239,7 @@ def _bars(projects: Mapping[str, Project]) -> Iterator[Listener]:
                     else:
                         show.say(f"{event.project}: nothing to do")
                     if event.stored or len(projects) == 1:
-                        show_summary(projects.get(event.project))
+                        show_summary(pace.projects.get(event.project))
                     bars.start()
                 case StopAsked():
                     bars.console.print(STOPPING)

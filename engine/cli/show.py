@@ -210,6 +210,11 @@ def number_text(value: Any) -> str:
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
 
 
+def cell(value: Any) -> str:
+    """The same in a table; a dash for what is not there."""
+    return "-" if value is None else number_text(value)
+
+
 def clean(text: str) -> str:
     """The text with a mark for each letter that steers a terminal or turns a text; line breaks stay, tabs become spaces."""
     return "\n".join(made_visible(line.replace("\t", " ")) for line in text.replace("\r\n", "\n").split("\n"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -63,7 +63,7 @@ def _run(found: list[Variant], workers: int | None, json: bool) -> None:
     from engine.project import load
     from engine.run import run
 
-    with listener({one.name: load(one.path) for one in found}, quiet=json) as listen:
+    with listener([load(one.path) for one in found], quiet=json) as listen:
         run([one.path for one in found], workers=workers, listen=listen)
 
 
@@ -73,7 +73,7 @@ def _show_plan(found: list[Variant], json: bool) -> None:
         return
     head = ("project", *found[0].settings, "")
     show.rows(
-        [head, *((one.name, *map(_cell, one.settings.values()), "new" if one.is_new else "there") for one in found)]
+        [head, *((one.name, *map(show.cell, one.settings.values()), "new" if one.is_new else "there") for one in found)]
     )
 
 
@@ -83,16 +83,12 @@ def _show(results: list[Outcome]) -> None:
     body = [
         (
             one.project,
-            *map(_cell, one.settings.values()),
-            *([_cell(one.tomo)] * of_each),
-            _cell(one.mean_cc),
-            _cell(one.resolution_A),
-            _cell(one.averaged),
+            *map(show.cell, one.settings.values()),
+            *([show.cell(one.tomo)] * of_each),
+            show.cell(one.mean_cc),
+            show.cell(one.resolution_A),
+            show.cell(one.averaged),
         )
         for one in results
     ]
     show.rows([head, *body], right=range(1, len(head)))
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else show.number_text(value)

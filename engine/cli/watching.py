@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 def status(
     paths: Paths,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until all is done, or Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, metavar="S", help="How often --watch looks, in seconds.")] = 5.0,
+    every: Annotated[
+        float, typer.Option(min=0.1, max=86400, metavar="S", help="How often --watch looks, in seconds.")
+    ] = 5.0,
     json: Json = False,
 ) -> None:
     """How far projects are, from any terminal, also while they run."""
@@ -65,7 +68,7 @@ def _line(path: Path, one: Status | list[Fault]) -> str:
     from engine.cli.values import status_line
 
     if isinstance(one, list):
-        return f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {show.short(path)}"
+        return f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {shlex.quote(show.short(path))}"
     return status_line(one)
 
 
@@ -125,10 +128,15 @@ def stop(
     json: Json = False,
 ) -> None:
     """Ask the run that is going on to stop after the particles in hand; running again goes on from there."""
-    from engine.project import load, project_files
+    from engine.project import project_files, read
     from engine.stop import stop
 
-    found = stop([load(path) for path in project_files(paths)], in_a_hurry=now, wait_s=wait)
+    files = project_files(paths)
+    for file in files:
+        read(
+            file
+        )  # one that is not there is an EngineError; faults of one that is being edited keep nobody from stopping
+    found = stop(files, in_a_hurry=now, wait_s=wait)
     if json:
         show.json_text(found)
     else:

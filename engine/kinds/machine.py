@@ -19,18 +19,22 @@ from engine.workers import can_fork
 
 _BOX_PX, _REACH = 64, 24
 _TIMES = 60
+_LONGEST_S = 60.0
 
 _START = (
+    "import sys; sys.path[:] = {places!r}; "
     "import engine.cli.commands, engine.cli.progress, engine.check, engine.kinds.alignment; "
     "from engine.kernels import quick; quick.ready(lambda: None)"
 )
+"""Modules come from where they came from here: what lies in the current folder, which -c would look at first, is not run."""
 
 
 @measured(0.0)
 def starting_s() -> float:
     """Seconds until a run begins its first step: Python, its libraries, and the compiled loops."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", _START], check=False, capture_output=True)
+    script = _START.format(places=sys.path)
+    subprocess.run([sys.executable, "-P", "-c", script], check=False, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -41,23 +45,34 @@ def crowding(n_workers: int) -> float:
     if n_workers < 2 or not can_fork():
         return 1.0
     _block()  # what it needs is loaded before the forks
-    return max(1.0, _together(n_workers) / _together(1))
+    try:
+        return max(1.0, _together(n_workers) / _together(1))
+    except OSError:  # no processes, or no means by which they wait for each other
+        return 1.0
 
 
 def _together(n_workers: int) -> float:
-    """The mean of the seconds that processes take for the same, at the same time."""
+    """The mean of the seconds that processes take for the same, at the same time; OSError where they cannot."""
     context = multiprocessing.get_context("fork")
     start = context.Barrier(n_workers)
     lines = [context.Pipe(duplex=False) for _ in range(n_workers)]
     processes = [context.Process(target=_work, args=(start, line), daemon=True) for _, line in lines]
-    for process in processes:
-        process.start()
     try:
-        return float(np.mean([mine.recv() for mine, _ in lines]))
+        for process in processes:
+            process.start()
+        return float(np.mean([_received(mine) for mine, _ in lines]))
     finally:
         for process in processes:
-            process.kill()
-            process.join()
+            if process.pid is not None:
+                process.kill()
+                process.join()
+
+
+def _received(line: Connection) -> float:
+    """The seconds that a process tells; OSError from one that has died, which closes no line that others hold too."""
+    if not line.poll(_LONGEST_S):
+        raise OSError("a process that is timed tells nothing")
+    return float(line.recv())
 
 
 def _work(start: Barrier, line: Connection) -> None:

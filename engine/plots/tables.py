@@ -9,6 +9,7 @@ import numpy as np
 from engine.data import Table
 from engine.faults import EngineError
 from engine.geometry import euler, neighbours
+from engine.plots.labels import has_spread
 
 MOST_TOMOGRAMS = 9
 _BINS = 50
@@ -105,7 +106,8 @@ def _draw_cc(place: Any, table: Table) -> None:
         place.set(xticks=[], yticks=[])
         place.annotate("no cc yet", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color="0.4")
         return
-    edges = np.histogram_bin_edges(cc[is_number], min(_BINS, max(5, len(cc) // 10)))
+    known = cc[is_number] if has_spread(cc[is_number]) else np.full(1, cc[is_number][0])
+    edges = np.histogram_bin_edges(known, min(_BINS, max(5, len(cc) // 10)))
     if 1 < len(tomograms) <= MOST_TOMOGRAMS:
         for tomogram in tomograms:
             counts = np.histogram(cc[is_number & (table["tomo"] == tomogram)], edges)[0]

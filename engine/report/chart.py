@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.plots.labels import has_spread
 from engine.report.markup import Markup, element, joined
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 38
@@ -159,7 +160,7 @@ def spread(*values: np.ndarray, floor: float | None = None) -> tuple[float, floa
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     if floor is not None:
         low = floor
-    if high <= low:
+    if not has_spread(np.array([low, high])):
         high = low + (abs(low) or 1.0)
     margin = 0.06 * (high - low)
     return (low if floor is not None else low - margin), high + margin

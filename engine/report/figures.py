@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.data import Curve, Table
 from engine.geometry import euler
-from engine.plots.labels import label, unit_of
+from engine.plots.labels import has_spread, label, unit_of
 from engine.report.chart import Axis, Frame, legend, picture, spread
 from engine.report.markup import Markup, duration, element, joined, number
 
@@ -32,10 +32,14 @@ def figure(drawn: Markup, title: str, caption: Any = "", key: Markup | None = No
 
 
 def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
-    """The columns that are an FSC over spatial frequency, with 0.143 and 0.5, and where these are met."""
+    """The columns that are an FSC over spatial frequency, with 0.143 and 0.5, and where these are met; empty without any."""
     axis = next(iter(curve.columns))
     shells = curve[axis]
     names = [name for name in curve.columns if name.startswith("fsc")][: len(SERIES)]
+    values = np.concatenate([np.zeros(0), *(curve[name] for name in names)])
+    values = values[np.isfinite(values)]
+    if len(shells) < 2 or not len(values):
+        return Markup()
     resolution_A = curve.columns.get("resolution_A")
     if resolution_A is not None and (resolution_A > 0).any():
         last = int(np.flatnonzero(resolution_A > 0)[-1])
@@ -49,7 +53,7 @@ def fsc(curve: Curve, title: str = "Fourier shell correlation") -> Markup:
         )
     else:
         step, x = 0.0, Axis(label(axis), float(shells[0]), float(shells[-1]) or 1.0)
-    low = min(-0.1, max(-0.5, float(np.nanmin([np.nanmin(curve[name]) for name in names]))))
+    low = min(-0.1, max(-0.5, float(values.min())))
     frame = Frame(x, Axis("FSC", low, 1.05, tuple((v, f"{v:g}") for v in (0, 0.25, 0.5, 0.75, 1))))
     marks, dots, told, stays = [], [], [], []
     for threshold in (0.143, 0.5):
@@ -83,11 +87,10 @@ def histogram(series: Sequence[tuple[str, np.ndarray]], axis: str, title: str, n
     """How many have which value: bars of the last one, an outline of each before."""
     known = [(name, values[np.isfinite(values)]) for name, values in series]
     known = [(name, values) for name, values in known if len(values)]
-    if not known or len(np.unique(np.concatenate([values for _, values in known]))) < 2:
+    together = np.concatenate([np.zeros(0), *(values for _, values in known)])
+    if not has_spread(together):
         return Markup()
-    edges = np.histogram_bin_edges(
-        np.concatenate([values for _, values in known]), min(50, max(8, len(known[-1][1]) // 10))
-    )
+    edges = np.histogram_bin_edges(together, min(50, max(8, len(known[-1][1]) // 10)))
     counts = [np.histogram(values, edges)[0] for _, values in known]
     frame = Frame(Axis(axis, float(edges[0]), float(edges[-1])), Axis(noun, 0, max(1.0, 1.06 * float(np.max(counts)))))
     marks = [frame.bars(edges, counts[-1], "s1")]

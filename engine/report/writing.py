@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def report(paths: Iterable[str | Path], output: str | Path | None = None, most_b
     name = readers[0].project.name if len(readers) == 1 else readers[0].project.campaign.resolve().name or "campaign"
     path = _place(output, name)
     if not any(reader.stored for reader in readers):
-        raise EngineError(f"{name} has not been run: engine run {' '.join(map(str, given))}")
+        raise EngineError(f"{name} has not been run: engine run {shlex.join(map(str, given))}")
     for detail in DETAILS:
         content = page(name, readers, detail).encode()
         if len(content) <= most_bytes:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import threading
 import time
@@ -286,7 +287,7 @@ def _newest(place: Path) -> int:
 
 
 def _held_text(path: Path, seen: _Seen) -> str:
-    return f"{path.parent.parent}: {_holder_text(seen)} (wait for it, or stop that process)"
+    return f"{path.parent.parent}: {_holder_text(seen)} (wait for it, or engine stop {shlex.quote(str(path.parent.parent))})"
 
 
 def _holder_text(seen: _Seen) -> str:

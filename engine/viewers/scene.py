@@ -111,6 +111,8 @@ def _held(volume: Volume, is_inverted: bool) -> Map:
 
 
 def _level(volume: Volume, fraction: float, sigma: float | None) -> float:
+    if sigma is not None and not np.isfinite(sigma):
+        raise EngineError(f"a surface at {sigma} deviations is none (give --sigma a number such as 3)")
     data = volume.data[np.isfinite(volume.data)]
     if not data.size:
         raise EngineError("the map has no finite voxel (look for the step that made it)")

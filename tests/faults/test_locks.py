@@ -398,7 +398,7 @@ def test_ctrl_c_ends_the_waiting(
     assert names(Store(project.store_folder)) == ["00000001"]
     run([project.path], listen=events.append)
     assert [type(event) for event in events[1:3]] == [LockWaited, ProjectStarted]
-    Lines({})(events[1])
+    Lines([])(events[1])
     who = "process 4711 on other has been running this project since 2026-01-02"
     assert capsys.readouterr().err == (
         f"{project.store_folder}: {who}, and may be dead: waiting 0 s for a sign of life\n"

@@ -270,7 +270,7 @@ def test_names_never_become_markup_of_the_bars(folder: Path, monkeypatch: pytest
     monkeypatch.delenv("NO_COLOR", raising=False)
     written(folder)
     name = "[bold]x[/nope]\\[\x1b]0;owned\x07"
-    with progress.listener({name: load("truth.toml")}) as listen:
+    with progress.listener([load("truth.toml")]) as listen:
         listen(ProjectStarted(name, 1, 1))
         listen(StepStarted(name, "[red]s[/x]\x1b]0;owned\x07", 1, "r"))
         listen(ProjectDone(name, 1, 0, 1.0))
