@@ -133,9 +133,7 @@ def stop(
 
     files = project_files(paths)
     for file in files:
-        read(
-            file
-        )  # one that is not there is an EngineError; faults of one that is being edited keep nobody from stopping
+        read(file)  # raises for one that is not there; one with faults may be edited while it runs
     found = stop(files, in_a_hurry=now, wait_s=wait)
     if json:
         show.json_text(found)
