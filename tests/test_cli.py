@@ -264,7 +264,7 @@ def test_a_held_lock_has_its_own_exit_code(folder: Path) -> None:
         result = engine("run", "truth.toml")
     assert result.exit_code == 5
     assert re.fullmatch(
-        rf"error: .*truth: process {os.getpid()} on .* \(wait for it, or engine stop .*truth\)\n", result.stderr
+        rf"error: .*truth: process {os.getpid()} on .* \(wait for it, or engine stop .*truth\.toml\)\n", result.stderr
     )
 
 

@@ -287,7 +287,8 @@ def _newest(place: Path) -> int:
 
 
 def _held_text(path: Path, seen: _Seen) -> str:
-    return f"{path.parent.parent}: {_holder_text(seen)} (wait for it, or engine stop {shlex.quote(str(path.parent.parent))})"
+    store = path.parent.parent
+    return f"{store}: {_holder_text(seen)} (wait for it, or engine stop {shlex.quote(f'{store}.toml')})"
 
 
 def _holder_text(seen: _Seen) -> str:

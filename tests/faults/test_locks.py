@@ -122,7 +122,10 @@ def test_the_holder_is_told_and_numbers_only_rise(store: Store) -> None:
 def test_a_live_process_is_seen_at_once(store: Store) -> None:
     with (
         store.lock(),
-        pytest.raises(LockHeld, match=rf"pr_1: process {os.getpid()} on .* since 20.* \(wait for it, or stop"),
+        pytest.raises(
+            LockHeld,
+            match=rf"pr_1: process {os.getpid()} on .* since 20.* \(wait for it, or engine stop .*pr_1\.toml\)",
+        ),
         Store(store.folder).lock(),
     ):
         pass
