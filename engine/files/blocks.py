@@ -54,6 +54,8 @@ class Block:
             raise EngineError(f"{self.path}: the column _{name} is missing; write the file anew with it")
         try:
             return np.asarray(self.columns[name], dtype=np.float64)
+        except OverflowError as error:
+            raise EngineError(f"{self.path}: the column _{name} holds a number that is too large; repair it") from error
         except (ValueError, TypeError) as error:
             raise EngineError(
                 f"{self.path}: the column _{name} holds text where numbers belong ({shortened(str(error))})"

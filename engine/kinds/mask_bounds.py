@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -159,7 +160,9 @@ def _of_membrane(part: Membrane, box_px: int, pixel_size_A: float) -> tuple[np.n
         return flat, flat
     radius = abs(curvature)
     reach = min(reach, radius + half)
-    sinks = radius - float(np.sqrt(max((radius - half) ** 2 - reach**2, 0.0)))
+    inner = radius - half
+    root = math.sqrt(max(inner - reach, 0.0)) * math.sqrt(max(inner + reach, 0.0))
+    sinks = half + reach * (reach / (inner + root)) if root else radius  # no square: the largest numbers have none
     below, above = np.array([reach, reach, sinks]), np.array([reach, reach, half])
     return (below, above) if curvature > 0 else (above, below)
 

@@ -13,6 +13,9 @@ from engine.kinds.form import Form, LengthsVector, Reads, Reference, Vector, Vol
 
 DEFAULT_EDGE_PX = 3.0
 
+FLATTEST = 1e9
+"""Radius of curvature beyond which no voxel could tell a membrane from a flat one."""
+
 Length = Annotated[float, Field(gt=0)] | None
 Lengths = LengthsVector | None
 
@@ -159,10 +162,12 @@ class Membrane(Shape):
     thickness_px: Length = Field(default=None, description="The same in px")
     curvature_radius_A: float | None = Field(
         default=None,
+        ge=-FLATTEST,
+        le=FLATTEST,
         description="Radius of curvature in A: positive where it bends down (its inside at lower z), negative where up; "
         "omitted: flat",
     )
-    curvature_radius_px: float | None = Field(default=None, description="The same in px")
+    curvature_radius_px: float | None = Field(default=None, ge=-FLATTEST, le=FLATTEST, description="The same in px")
     reach_A: Length = Field(
         default=None,
         description="How far it reaches from the z axis in A; omitted: as far as the box allows all around",

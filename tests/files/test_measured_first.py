@@ -33,6 +33,7 @@ from engine.files import (
     volume_facts,
     write_volume,
 )
+from engine.files.blocks import read_blocks
 from engine.files.raw import text_of
 
 CUBE = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
@@ -342,3 +343,10 @@ def test_pages_of_a_tiff_that_come_back_or_reach_beyond_the_file_never_reach_the
         path.write_bytes(content)
         with pytest.raises(EngineError, match=told):
             read_volume(path)
+
+
+def test_a_number_of_hundreds_of_digits_in_a_star_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.star"
+    path.write_text(f"\ndata_optics\n\n_rlnOpticsGroup {'9' * 400}\n")
+    with pytest.raises(EngineError, match="_rlnOpticsGroup holds a number that is too large"):
+        read_blocks(path)["optics"].numbers("rlnOpticsGroup")

@@ -202,3 +202,18 @@ def test_the_bounds_that_check_knows_are_those_of_the_voxels(shape):
         np.testing.assert_allclose(measured, told, atol=1.01)  # voxels lie up to one within a surface
     assert (inside.min(axis=0) >= known.low - 1e-6).all()
     assert (inside.max(axis=0) <= known.high + 1e-6).all()
+
+
+def test_a_membrane_is_no_flatter_than_can_be_told():
+    membrane = {"shape": "membrane", "thickness_px": 1, "curvature_radius_px": 1e300}
+    with pytest.raises(ValidationError, match="less than or equal to 1000000000"):
+        KINDS["mask"].Project.model_validate({"data": {"box_px": 8}, "mask": membrane})
+    flat, nearly = (
+        KINDS["mask"].Project.model_validate(
+            {"data": {"box_px": 8}, "mask": {**membrane, "curvature_radius_px": radius}}
+        )
+        for radius in (None, 1e9)
+    )
+    told = [bounds((form.mask,), 8, 0.0) for form in (flat, nearly)]
+    np.testing.assert_allclose(told[0].low, told[1].low, atol=1e-6)
+    np.testing.assert_allclose(told[0].high, told[1].high, atol=1e-6)
