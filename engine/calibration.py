@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from engine.version import ENGINE, version_of
 
 KEPT_DAYS = 30
 """After so long a time is measured again: drivers, firmware and neighbours change."""
 
 LARGEST_BYTES = 1 << 20
 
-_RESTS_ON = ("subtomo-engine", "numpy", "scipy", "numba")
+_RESTS_ON = (ENGINE, "numpy", "scipy", "numba")
 """Packages whose code is timed; another version of one is another device."""
 
 
@@ -52,12 +53,17 @@ def hashed(text: str) -> str:
 @lru_cache(maxsize=1)
 def device() -> str:
     """The machine in words, as far as it bears on the time that a computation takes: processor, cores, versions."""
-    model = platform.processor() or platform.machine()
-    with suppress(OSError, StopIteration):
+    versions = ", ".join(f"{name} {version_of(name)}" for name in _RESTS_ON)
+    return f"{cpu_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, {versions}"
+
+
+def cpu_name() -> str:
+    """The processor as its maker calls it; "unknown" where the system does not tell."""
+    lines: list[str] = []
+    with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    versions = ", ".join(f"{name} {version(name)}" for name in _RESTS_ON)
-    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, {versions}"
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or "unknown"
 
 
 def path() -> Path:

@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from engine.kernels import quick
 from engine.memory import available_bytes
 from engine.project import project_files
 from engine.store import Store, free_bytes, hdf5_version, trial
+from engine.version import engine_version, version_of
 
 LITTLE_ROOM_BYTES = 10_000_000_000
 LITTLE_MEMORY_BYTES = 2_000_000_000
@@ -64,16 +64,9 @@ def _projects(path: Path) -> tuple[Path, list[Path]]:
 
 def _versions() -> Iterator[Finding]:
     system = f"{platform.system()} {platform.machine()}"
-    yield Finding("engine", "ok", f"{_version('subtomo-engine')}, Python {sys.version.split()[0]}, {system}")
-    told = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "scipy", "h5py", "numba"))
+    yield Finding("engine", "ok", f"{engine_version()}, Python {sys.version.split()[0]}, {system}")
+    told = ", ".join(f"{name} {version_of(name)}" for name in ("numpy", "scipy", "h5py", "numba"))
     yield Finding("libraries", "ok", f"{told}, HDF5 {hdf5_version()}")
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _loops() -> Finding:

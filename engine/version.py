@@ -1,13 +1,19 @@
-"""The version of the engine, as it was installed."""
+"""Versions of packages, as they were installed."""
 
 from __future__ import annotations
 
+ENGINE = "subtomo-engine"
+
 
 def engine_version() -> str:
-    """The version of the package; "unknown" where it runs without being installed. Asked for rarely, so imported late."""
-    from importlib.metadata import PackageNotFoundError, version
+    return version_of(ENGINE)
+
+
+def version_of(package: str) -> str:
+    """The version of a package; "unknown" where it is not installed, as where the engine runs from its sources alone."""
+    from importlib.metadata import PackageNotFoundError, version  # asked for rarely, and slow to import
 
     try:
-        return version("subtomo-engine")
+        return version(package)
     except PackageNotFoundError:
         return "unknown"

@@ -137,3 +137,10 @@ def test_where_processes_cannot_be_timed_together_they_count_as_undisturbed(monk
     with pytest.raises(OSError, match="tells nothing"):
         machine._together(2)
     assert machine.crowding.__wrapped__(2) == 1.0  # type: ignore[attr-defined]
+
+
+def test_a_device_has_a_name_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_RESTS_ON", ("no-such-package",))
+    calibration.device.cache_clear()
+    assert calibration.device().endswith("no-such-package unknown")
+    calibration.device.cache_clear()

@@ -7,11 +7,12 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from engine.calibration import cpu_name
+from engine.version import ENGINE, version_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +64,8 @@ class Machine:
 def machine() -> Machine:
     """This machine and the versions of what computes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    names = ("numpy", "scipy", "numba", "subtomo-engine")
-    return Machine(_cpu_name(), cores, f"{platform.system()} {platform.machine()}", {n: _version(n) for n in names})
+    names = ("numpy", "scipy", "numba", ENGINE)
+    return Machine(cpu_name(), cores, f"{platform.system()} {platform.machine()}", {n: version_of(n) for n in names})
 
 
 def load() -> float | None:
@@ -83,19 +84,3 @@ def peak_bytes() -> int | None:
         return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(most if platform.system() == "Darwin" else most * 1024)
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or "unknown"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
+import os
 import subprocess
 import sys
 import time
@@ -32,11 +32,11 @@ _START = (
 @measured(0.0)
 def starting_s() -> float:
     """Seconds until a run begins its first step: Python, its libraries, and the compiled loops."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = os.times()
     script = _START.format(places=sys.path)
     subprocess.run([sys.executable, "-P", "-c", script], check=False, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 @measured(1.0)
