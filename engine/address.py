@@ -126,6 +126,11 @@ def parse(text: str) -> Address:
     return Address(project, LETTERS.get(item, item), text=text, **values)
 
 
+def no_table(address: Address | str, what: str) -> EngineError:
+    """The error where a part of a table is asked for, of what is none."""
+    return EngineError(f"{address}: where, columns and sort are for tables; this is a {what}")
+
+
 def refuse_long(text: str) -> None:
     """EngineError for what is far longer than any address."""
     if len(text) > _MOST_CHARACTERS:

@@ -5,7 +5,6 @@ Whatever goes wrong with it, what is asked for is measured again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -17,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from engine import cache
 from engine.version import ENGINE, version_of
 
 KEPT_DAYS = 30
@@ -28,26 +28,14 @@ _RESTS_ON = (ENGINE, "numpy", "scipy", "numba")
 """Packages whose code is timed; another version of one is another device."""
 
 
-def folder() -> Path:
-    """The folder of what the engine keeps for a user: ENGINE_CACHE, else engine/ in XDG_CACHE_HOME or ~/.cache."""
-    if own := os.environ.get("ENGINE_CACHE"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "engine"
-
-
 def kept(what: str, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
     """The seconds known under a name, measured now where they are not: some finite numbers, none below 0."""
-    known = _read().get(hashed(what))
+    known = _read().get(cache.hashed(what))
     if known is not None:
         return known
     found = measure()
-    _add(hashed(what), found)
+    _add(cache.hashed(what), found)
     return found
-
-
-def hashed(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +56,7 @@ def cpu_name() -> str:
 
 def path() -> Path:
     """Where the times of this device are kept."""
-    return folder() / f"times-{hashed(device())}.json"
+    return cache.folder() / f"times-{cache.hashed(device())}.json"
 
 
 def _read() -> dict[str, tuple[float, ...]]:
@@ -103,9 +91,5 @@ def _add(name: str, seconds: tuple[float, ...]) -> None:
     times = {known: entry for known, entry in _content().items() if _is_entry(entry)}
     times[name] = {"seconds": seconds, "when": time.time()}
     newest = dict(sorted(times.items(), key=lambda one: one[1]["when"])[-2000:])
-    with suppress(OSError, RuntimeError):
-        target = path()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_suffix(f".{os.getpid()}.tmp")
-        aside.write_text(json.dumps({"device": device(), "times": newest}), "utf-8")
-        aside.replace(target)
+    with suppress(RuntimeError):
+        cache.write(path(), json.dumps({"device": device(), "times": newest}))

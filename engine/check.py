@@ -15,21 +15,13 @@ from engine.faults import EngineError, Fault, Key
 from engine.kinds import KINDS
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
+from engine.locate import JOINED, locate, one_of, sources_of
 from engine.look import FileLook
+from engine.outline import dependencies
 from engine.outside import Outside, no_place, reads_outside, results_outside
-from engine.plan import JOINED, locate, one_of, sources_of
-from engine.project import (
-    LIST,
-    Project,
-    by_line,
-    dependencies,
-    in_order,
-    neighbour,
-    parsed,
-    project_files,
-    read,
-    without_links,
-)
+from engine.project import LIST, Project, by_line, in_order, parsed, read
+from engine.project_files import content_of, project_files, without_links
+from engine.remembered import keep
 from engine.step import What
 from engine.store import Store
 
@@ -84,7 +76,11 @@ def check(paths: Iterable[str | Path] | str | Path) -> list[Checked]:
 
 def _checked(path: Path, together: set[Path]) -> Checked:
     """together: the files that are checked with this one, and will run before it where it needs them."""
-    return _sense(path, *read(path), together)
+    content = content_of(path)
+    checked = _sense(path, *parsed(path, content), together)
+    if checked.project and not checked.faults:
+        keep(checked.project, content)
+    return checked
 
 
 def check_unwritten(path: Path, content: bytes) -> Checked:
@@ -120,7 +116,7 @@ def _faults(project: Project) -> Iterator[Fault]:
         if not faults:
             _look_at_steps(project)
     except (EngineError, OSError) as error:
-        yield Fault(("each",) if project.form.each else (), str(error), code="E209")
+        yield Fault(("each",) if project.is_for_each else (), str(error), code="E209")
 
 
 def _look_at_steps(project: Project) -> None:
@@ -129,7 +125,7 @@ def _look_at_steps(project: Project) -> None:
     for source in dict.fromkeys(source for step in project.steps for source in step.inputs.values()):
         if isinstance(source.source, Address):
             name = source.source.project
-            others[name] = others.get(name) or neighbour(project, source.source)
+            others[name] = others.get(name) or project.neighbour(source.source)
             sources_of(others[name], source.source, source.what)
 
 
@@ -168,7 +164,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
             code="E208",
         )
         return
-    other = neighbour(project, address)
+    other = project.neighbour(address)
     if loop := _way_back(other, project, set()):
         way = " → ".join([project.name, *loop])
         yield Fault(key, f"the projects read from each other: {way}", "take one address out", code="E207")
@@ -177,7 +173,7 @@ def _address_faults(project: Project, key: Key, what: What, text: str) -> Iterat
     numbers = {step.labels.get(LABEL) for step, _ in meant}
     if len(meant) > len(numbers):
         yield Fault(key, f"{text} names {len(meant)} results, one is needed", f"give {one_of(address)}", code="E205")
-    elif len(numbers) > 1 and project.form.each is None and what not in JOINED:
+    elif len(numbers) > 1 and not project.is_for_each and what not in JOINED:
         yield Fault(
             key,
             f"{text} names {len(numbers)} results, one of each tomogram",
@@ -261,6 +257,6 @@ def _notes(project: Project, together: set[Path]) -> Iterator[str]:
 
 
 def _missing_steps(project: Project, address: Address) -> bool:
-    other = neighbour(project, address)
+    other = project.neighbour(address)
     stored = Store(other.store_folder).step_names()
     return any(step.name not in stored for step, _ in locate(other, address))

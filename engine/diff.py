@@ -14,7 +14,8 @@ from engine.data import Table, Volume
 from engine.faults import EngineError
 from engine.geometry import euler, symmetry
 from engine.kernels.fsc import fsc, resolution_A
-from engine.project import Project, load, project_files
+from engine.project import Project, load
+from engine.project_files import project_files
 from engine.query import Found, query
 from engine.status import numbers_of_each, status
 

@@ -15,8 +15,10 @@ from engine.devices import cards
 from engine.faults import EngineError
 from engine.kernels import quick
 from engine.memory import available_bytes
-from engine.project import project_files
-from engine.store import Store, free_bytes, hdf5_version, trial
+from engine.project_files import project_files
+from engine.store import Store, free_bytes
+from engine.store.reading import hdf5_version
+from engine.store.trial import trial
 from engine.version import engine_version, version_of
 
 LITTLE_ROOM_BYTES = 10_000_000_000

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 from engine.address import Address, Numbers
-from engine.data import Catalogue, JoinedParticles, Marks, Table
-from engine.faults import EngineError
-from engine.step import Input, Step, StepItem, What
+from engine.step import Input, StepItem, StepOutline, What
 
 FOLDER = "tomo"
 LABEL = "tomo"
@@ -17,6 +15,8 @@ LABEL = "tomo"
 Kept = Mapping[tuple[str, str], tuple[int, ...]]
 """Project and item of what is kept by tomogram: the numbers of the tomograms."""
 
+
+S = TypeVar("S", bound=StepOutline)
 
 TAGS_PER_TOMOGRAM = 1_000_000
 
@@ -31,17 +31,17 @@ def folder_of(number: int) -> str:
     return f"{FOLDER}_{number:03d}"
 
 
-def numbers_in(steps: Sequence[Step]) -> tuple[int, ...]:
+def numbers_in(steps: Sequence[StepOutline]) -> tuple[int, ...]:
     """The tomograms by which steps are kept, ascending; none when they are not."""
     return tuple(sorted({int(step.labels[LABEL]) for step in steps if LABEL in step.labels}))
 
 
-def makers_of(item: str, steps: Sequence[Step]) -> list[Step]:
+def makers_of(item: str, steps: Sequence[S]) -> list[S]:
     """The steps that make an item, whatever reference it is of."""
     return [step for step in steps if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
 
 
-def for_each(steps: Sequence[Step], numbers: Sequence[int], kept: Kept) -> list[Step]:
+def for_each(steps: Sequence[S], numbers: Sequence[int], kept: Kept) -> list[S]:
     """The steps of all the tomograms, one tomogram after the other.
 
     kept: what is read that its project keeps by tomogram. What is read from those is that of the same
@@ -50,7 +50,7 @@ def for_each(steps: Sequence[Step], numbers: Sequence[int], kept: Kept) -> list[
     return [_of(step, number, kept) for number in numbers for step in steps]
 
 
-def _of(step: Step, number: int, kept: Kept) -> Step:
+def _of(step: S, number: int, kept: Kept) -> S:
     return replace(
         step,
         name=f"{folder_of(number)}/{step.name}",
@@ -77,18 +77,3 @@ def of_tomogram(address: Address, number: int) -> Address:
     """The address narrowed to one tomogram."""
     words = [part for part in str(address).split(":") if not part.startswith(f"{LABEL}=")]
     return replace(address, tomo=Numbers(listed=(number,)), text=":".join([*words, f"{LABEL}={number}"]))
-
-
-def joined(parts: list[Any], address: Address) -> Any:
-    """The tables, particles, marks or catalogues of several tomograms as one."""
-    if isinstance(parts[0], Table):
-        table = parts[0]
-        for part in parts[1:]:
-            table = table.joined(part)
-        return table
-    try:
-        if isinstance(parts[0], Marks):
-            return Marks.joined(parts)
-        return Catalogue.joined(parts) if isinstance(parts[0], Catalogue) else JoinedParticles(parts)
-    except ValueError as error:
-        raise EngineError(f"{address}: these tomograms cannot be read as one: {error} (name one with tomo=)") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +65,14 @@ class Fault:
         key = f"{key_text(self.key)}: " if self.key else ""
         advice = f" ({self.advice})" if self.advice else ""
         return f"{self.where}{code}{key}{self.what}{advice}"
+
+
+class InvalidProject(EngineError):
+    """A project file with faults; its text has one fault per line."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(map(str, self.faults)))
 
 
 def clipped(text: str, longest: int) -> str:

@@ -16,9 +16,10 @@ from engine.kernels import quick
 from engine.kinds import machine, shares
 from engine.kinds.averaging import summing_groups
 from engine.kinds.measuring import after, sizes_alone
+from engine.locate import locate
 from engine.look import FileLook
-from engine.plan import locate, plan
-from engine.project import Project, neighbour
+from engine.plan import plan
+from engine.project import Project
 from engine.step import Input, Step, StepItem
 
 BASE_BYTES = 200 << 20
@@ -276,9 +277,9 @@ def _expected(project: Project, step: Step, source: object) -> int:
     """How many of the rows of a table that is not there yet are a step's, as its project expects; 0 when it tells nothing."""
     if not isinstance(source, Address):
         return 0
-    other = neighbour(project, source)
+    other = project.neighbour(source)
     expected = other.form.compute.expected_particles or 0
-    if other.form.each:
+    if other.is_for_each:
         return expected if LABEL in step.labels else expected * len(numbers_in(other.steps))
     return round(expected / len(numbers_in(project.steps))) if LABEL in step.labels else expected
 
@@ -303,7 +304,7 @@ def _box(project: Project, read: Input, look: FileLook) -> tuple[int, float] | N
         return found.shape_zyx[-1], found.pixel_size_A
     if not isinstance(source, Address):
         return None
-    maker, _ = locate(neighbour(project, source), source)[-1]
+    maker, _ = locate(project.neighbour(source), source)[-1]
     if maker.cost and maker.cost.made:
         return maker.cost.made.box_px, maker.cost.made.pixel_size_A
     if "particles" not in maker.inputs:
@@ -316,7 +317,7 @@ def _particles(project: Project, source: object, look: FileLook) -> ParticleFact
     """What is known of the particles: from where they lie, or from the plan of the project that will make them."""
     facts = look.particles(str(source))
     if facts is None and isinstance(source, Address):
-        other = neighbour(project, source)
+        other = project.neighbour(source)
         makers = [maker for maker, _ in locate(other, source)]
         if makers[-1].cost and makers[-1].cost.made:
             return makers[-1].cost.made

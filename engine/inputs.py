@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.address import Address, is_address, parse
-from engine.data import Catalogue, Maps, Particles, Table, Tomogram, Volume, Weights
-from engine.each import LABEL, joined
+from engine.data import Catalogue, Maps, Particles, Table, Tomogram, Volume, Weights, joined
+from engine.each import LABEL
 from engine.faults import EngineError
 from engine.plan import planned_sources
 from engine.project import Project
@@ -64,7 +64,7 @@ def _read(project: Project, what: What, store: Store, step_name: str, item_path:
         return store.volume_facts(step_name, item_path)
     if what != "tomogram":
         return store.read(step_name, item_path)
-    if {one.path: one.what for one in store.listing(step_name)}.get(item_path) == "volume":
+    if store.what(step_name, item_path) == "volume":
         return store.tomogram(step_name, item_path)
     value = store.read(step_name, item_path)
     if isinstance(value, Catalogue) and len(value) == 1:

@@ -10,12 +10,24 @@ import numpy as np
 
 from engine import files
 from engine.address import Address, is_address, parse
-from engine.data import Catalogue, Marks, ParticleFacts, Particles, Residues, Source, Table, VolumeFacts, WeightFacts
-from engine.each import LABEL, joined, numbers_in
+from engine.data import (
+    Catalogue,
+    Marks,
+    ParticleFacts,
+    Particles,
+    Residues,
+    Source,
+    Table,
+    VolumeFacts,
+    WeightFacts,
+    joined,
+)
+from engine.each import LABEL, numbers_in
 from engine.faults import EngineError
 from engine.files.raw import ending
-from engine.plan import JOINED, locate
-from engine.project import Project, chosen_tomograms, neighbour, tomograms_read
+from engine.locate import JOINED, locate
+from engine.outline import chosen_tomograms, tomograms_read
+from engine.project import Project
 from engine.step import Step, What
 from engine.store import Store
 
@@ -52,7 +64,7 @@ class FileLook:
             return ()
         address = parse(text)
         return numbers_in(
-            [step for step, _ in locate(neighbour(self._project, address), address) if self._is_read(step)]
+            [step for step, _ in locate(self._project.neighbour(address), address) if self._is_read(step)]
         )
 
     def tomogram_names(self, text: str) -> Mapping[int, str]:
@@ -62,7 +74,7 @@ class FileLook:
     @cached_property
     def _chosen(self) -> tuple[int, ...] | None:
         """The tomograms that the project is done for, where it is done for each."""
-        if self._project.form.each is None:
+        if not self._project.is_for_each:
             return None
         return chosen_tomograms(self._project, tomograms_read(self._project))
 
@@ -116,7 +128,7 @@ class FileLook:
         return files.particle_facts(path)
 
     def _stored(self, what: What, address: Address) -> Known | None:
-        other = neighbour(self._project, address)
+        other = self._project.neighbour(address)
         store = Store(other.store_folder)
         names_one = address.tomo is not None and len(address.tomo.listed) == 1
         is_read = (lambda step: True) if names_one else self._is_read
@@ -149,7 +161,7 @@ def _of_item(what: What, store: Store, step_name: str, item: str) -> Known | Non
 
 def _of_map(store: Store, step_name: str, item: str) -> VolumeFacts | None:
     """Of a stored map, or of the tomogram that a catalogue names."""
-    if {one.path: one.what for one in store.listing(step_name)}.get(item) == "volume":
+    if store.what(step_name, item) == "volume":
         return store.volume_facts(step_name, item)
     value = store.read(step_name, item)
     one = value.tomograms[0] if isinstance(value, Catalogue) and len(value) == 1 else None

@@ -13,8 +13,10 @@ from engine.data import Catalogue
 from engine.faults import EngineError, key_text
 from engine.kinds.form import references
 from engine.kinds.hooks import file_of, hooks_of
-from engine.plan import locate
-from engine.project import LIST, Project, dependencies, neighbour, without_links
+from engine.locate import locate
+from engine.outline import dependencies
+from engine.project import LIST, Project
+from engine.project_files import without_links
 from engine.step import What
 from engine.store import Store
 
@@ -111,7 +113,7 @@ def _read_by_all(project: Project, together: set[Path]) -> Iterator[tuple[str, P
             if address.project in seen:
                 continue
             seen.add(address.project)
-            other = neighbour(one, address)
+            other = one.neighbour(address)
             waiting.append(other)
             yield str(address), other.path
             yield str(address), other.store_folder
@@ -126,7 +128,7 @@ def _read(project: Project) -> Iterator[tuple[str, Path]]:
     yield project.path.name, project.path
     if results_outside(project) is None:
         yield from _stored(project)
-    listing = getattr(getattr(form, LIST[0], None), LIST[1], None)
+    listing = project.listing
     if listing:
         yield key_text(LIST), campaign / listing
         yield from ((listing, file) for file in files.tilt_lists(campaign / listing))
@@ -157,10 +159,10 @@ def _tomograms(project: Project) -> Iterator[tuple[str, Path]]:
     """The tomograms that are read because a stored catalogue names them; what is planned to be stored stands in its form."""
     sources = [one.source for step in project.steps for one in step.inputs.values() if one.what == "tomogram"]
     for address in dict.fromkeys(source for source in sources if isinstance(source, Address)):
-        other = neighbour(project, address)
+        other = project.neighbour(address)
         store = Store(other.store_folder)
         for step, item in locate(other, address, store.step_names()):
-            if {one.path: one.what for one in store.listing(step.name)}.get(item) == "catalogue":
+            if store.what(step.name, item) == "catalogue":
                 named = store.read(step.name, item)
                 paths = [one.path for one in named] if isinstance(named, Catalogue) else []
                 yield from ((str(address), project.campaign / path) for path in paths if not is_address(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.step import Step
+from engine.step import StepOutline
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Progress:
     orientations_per_second: float = 0.0
 
 
-def progress(step: Step, waiting: Iterable[Step], done: int, total: int, before: int, passed_s: float) -> Progress:
+def progress(
+    step: StepOutline, waiting: Iterable[StepOutline], done: int, total: int, before: int, passed_s: float
+) -> Progress:
     """done of total particles are finished, before of them by an earlier run; waiting are the other steps to be done."""
     per_second = max(0, done - before) / passed_s if passed_s > 0 else 0.0
     eta_s = (total - done) / per_second if per_second > 0 else None
@@ -35,15 +37,15 @@ def progress(step: Step, waiting: Iterable[Step], done: int, total: int, before:
     is_told = _weight(step) > 0 or not others
     share = sum(map(_weight, others)) / max(_weight(step), 1.0)
     run_eta_s = eta_s + share * total / per_second if eta_s is not None and is_told else None
-    rotations = step.cost.rotations if step.cost else 0
+    rotations = step.rotations or 0
     ite, round_number = label(step, "ite"), label(step, "round")
     return Progress(step.name, ite, round_number, done, total, per_second, eta_s, run_eta_s, rotations * per_second)
 
 
-def label(step: Step, name: str) -> int | None:
+def label(step: StepOutline, name: str) -> int | None:
     value = step.labels.get(name)
     return value if isinstance(value, int) else None
 
 
-def _weight(step: Step) -> float:
-    return float(step.cost.rotations) if step.cost else 1.0
+def _weight(step: StepOutline) -> float:
+    return 1.0 if step.rotations is None else float(step.rotations)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -14,32 +11,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.address import NAME_WORDS, Address, is_address, is_name, parse
-from engine.each import Kept, for_each, is_fixed, makers_of, numbers_in
-from engine.faults import EngineError, Fault, Place
+from engine.address import NAME_WORDS, Address, is_name
+from engine.faults import EngineError, Fault, InvalidProject, Key, Place
 from engine.kinds import KINDS
 from engine.kinds.form import ProjectForm, references
-from engine.step import Named, Step
+from engine.outline import Outline, dependencies, neighbour_file
+from engine.project_files import content_of, project_files, without_links
+from engine.step import Named, Step, What
 from engine.toml_spans import Spans
-from engine.toml_text import LARGEST_BYTES, Slip
+from engine.toml_text import Slip
 from engine.toml_text import parse as parse_toml
 from engine.wording import choices_text, faults_of, form_at, nearest
 
 LIST = ("data", "list")
 """Where a project names a list that completes its form."""
-_HAS_KIND = re.compile(r"^\s*[\"']?kind[\"']?\s*[=:]", re.MULTILINE)
-
-
-class InvalidProject(EngineError):
-    """A project file with faults; its text has one fault per line."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = list(faults)
-        super().__init__("\n".join(map(str, self.faults)))
 
 
 @dataclass(frozen=True)
-class Project:
+class Project(Outline[Step]):
     """A project file that has the right form. values are the TOML's own, spans where they stand in text."""
 
     path: Path
@@ -50,22 +39,31 @@ class Project:
     spans: Spans = field(default_factory=Spans, repr=False)
 
     @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def campaign(self) -> Path:
-        """The folder that holds the project and its neighbours."""
-        return self.path.parent
-
-    @property
-    def store_folder(self) -> Path:
-        return self.campaign / self.name
-
-    @property
     def items(self) -> Mapping[str, Named]:
-        """What the project's addresses can name, each with what it is."""
         return KINDS[self.kind].ITEMS
+
+    @property
+    def references(self) -> list[tuple[Key, What, str]]:
+        return list(references(self.form))
+
+    @property
+    def is_for_each(self) -> bool:
+        return self.form.each is not None
+
+    @cached_property
+    def own_steps(self) -> list[Step]:
+        return KINDS[self.kind].unfold(self.whole_form)
+
+    def beside(self, path: Path) -> Project:
+        return load(path)
+
+    def neighbour(self, address: Address) -> Project:
+        return self.beside(neighbour_file(self.path, address))
+
+    @property
+    def listing(self) -> str | None:
+        """The list beside the file that completes the form, where the form names one."""
+        return getattr(getattr(self.form, LIST[0], None), LIST[1], None)
 
     @cached_property
     def whole_form(self) -> ProjectForm:
@@ -77,15 +75,6 @@ class Project:
             return getattr(self.form, name, None) != getattr(self.whole_form, name, None)
         except EngineError:
             return False
-
-    @cached_property
-    def steps(self) -> list[Step]:
-        steps = KINDS[self.kind].unfold(self.whole_form)
-        if self.form.each is None:
-            return steps
-        read = [one.source for step in steps for one in step.inputs.values() if isinstance(one.source, Address)]
-        kept = tomograms_read(self, read)
-        return for_each(steps, chosen_tomograms(self, kept), kept)
 
     def _repr_html_(self) -> str:
         from engine import html
@@ -106,7 +95,7 @@ class Project:
 
 def read(path: str | Path) -> tuple[Project | None, list[Fault]]:
     """The project and no faults, or None and everything wrong with the file's form, in the order of its lines."""
-    return parsed(Path(path), _bytes(Path(path)))
+    return parsed(Path(path), content_of(Path(path)))
 
 
 def parsed(path: Path, content: bytes) -> tuple[Project | None, list[Fault]]:
@@ -135,76 +124,6 @@ def load(path: str | Path) -> Project:
     if project is None:
         raise InvalidProject(faults)
     return project
-
-
-def neighbour(project: Project, address: Address) -> Project:
-    """The project that an address names, from the same folder."""
-    if "/" in address.project:
-        raise EngineError(f"{address}: an address never leaves its folder; name a project of {project.campaign}")
-    path = project.campaign / f"{address.project}.toml"
-    if address.project.endswith(".toml") and not path.is_file():
-        right = str(address).replace(".toml:", ":", 1)
-        raise EngineError(f'{address}: an address names the project without its .toml (write "{right}")')
-    if not path.is_file():
-        raise EngineError(f"{address}: there is no {path.name} beside {project.path.name}{_like(path)}")
-    return load(path)
-
-
-def dependencies(project: Project) -> list[Address]:
-    """The addresses that the project reads, in the order of its form."""
-    return [parse(text) for _, _, text in references(project.form) if is_address(text)]
-
-
-def tomograms_read(project: Project, more: Sequence[Address] = (), way: tuple[str, ...] = ()) -> Kept:
-    """What the project reads of its neighbours that is kept by tomogram: project and item to numbers.
-
-    more: what its steps read and its form does not name, such as the binned tomograms of a catalogue. Projects that read from
-    each other are an EngineError.
-    """
-    found: dict[tuple[str, str], tuple[int, ...]] = {}
-    for address in [*dependencies(project), *more]:
-        if address.project in (*way, project.name):
-            raise EngineError(f"{project.name} and {address.project} read from each other (take one address out)")
-        if (address.project, address.item) not in found:
-            other = neighbour(project, address)
-            if other.form.each is None:
-                numbers = numbers_in(makers_of(address.item, other.steps) or other.steps)
-            else:
-                numbers = chosen_tomograms(other, tomograms_read(other, way=(*way, project.name)))
-            found[address.project, address.item] = numbers
-    return {read: numbers for read, numbers in found.items() if numbers}
-
-
-def chosen_tomograms(project: Project, kept: Kept) -> tuple[int, ...]:
-    """The numbers for which a project of each tomogram is done: those that all its inputs kept by tomogram have, and name."""
-    chosen: set[int] | None = None
-    for _, what, text in references(project.form):
-        address = parse(text) if is_address(text) else None
-        if address and (address.project, address.item) in kept and not is_fixed(what, address):
-            there = list(kept[address.project, address.item])
-            meant = set(there if address.tomo is None else address.tomo.choose(there))
-            if address.tomo and (lost := set(address.tomo.listed) - meant):
-                raise EngineError(f"{text}: no tomogram {min(lost)}; there are {', '.join(map(str, there))}")
-            chosen = meant if chosen is None else chosen & meant
-    if chosen is None:
-        raise EngineError('each = "tomogram": nothing that the project reads is kept by tomogram (read a catalogue)')
-    if not chosen:
-        raise EngineError('each = "tomogram": no tomogram is in all that the project reads')
-    return tuple(sorted(chosen))
-
-
-def project_files(paths: Iterable[str | Path]) -> list[Path]:
-    """The project files meant: files as given, of folders every .toml with a kind, each once, by name in a folder."""
-    found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        for file in _files(path):
-            found.setdefault(without_links(file), file)
-    return list(found.values())
-
-
-def without_links(path: Path) -> Path:
-    """The path without links; where they lead in a circle, which pathlib's own raises for, what is left of it."""
-    return Path(os.path.realpath(path))
 
 
 def campaign(paths: Iterable[str | Path]) -> list[Project]:
@@ -245,42 +164,6 @@ def _readable(project: Project) -> list[Address]:
         return dependencies(project)
     except EngineError:
         return []
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.exists() and not path.is_file():
-            raise EngineError(f"{path}: is no file (name a project's .toml, or a folder of them)")
-        with path.open("rb") as file:
-            return file.read(LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise EngineError(f"{path}: there is no such file{_like(path)}") from None
-    except OSError as error:
-        raise EngineError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _files(path: Path) -> list[Path]:
-    named = path if path.name not in ("", "..") else path.resolve()
-    beside = named.parent / f"{named.name}.toml"
-    if path.is_dir():
-        files = sorted(file for file in path.glob("*.toml") if file.is_file() and _has_kind(file))
-        if not files and not beside.is_file():
-            raise EngineError(f"{path}: no project in this folder (engine new KIND {path}/NAME makes one)")
-        return files or [beside]
-    return [beside] if not path.exists() and beside.is_file() else [path]
-
-
-def _has_kind(path: Path) -> bool:
-    return _HAS_KIND.search(_bytes(path).decode("utf-8", "replace")) is not None
-
-
-def _like(path: Path) -> str:
-    """` (did you mean pr_1.toml?)`, or the projects there are."""
-    stems = sorted(file.stem for file in path.parent.glob("*.toml"))
-    close = difflib.get_close_matches(path.stem, stems, n=1)
-    if close:
-        return f" (did you mean {close[0]}?)"
-    return f" (there are {', '.join(stems[:12])})" if stems else ""
 
 
 def _fault_of_name(path: Path) -> Fault | None:

@@ -9,18 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from engine import html
-from engine.address import LAST, Address, is_address, parse, refuse_long
-from engine.data import Curve, Particles, Table, Volume
-from engine.data.expression import rows
-from engine.each import LABEL, joined
+from engine.address import LAST, Address, is_address, no_table, parse, refuse_long
+from engine.each import LABEL
 from engine.faults import EngineError
-from engine.files import open_particles
-from engine.plan import locate
-from engine.project import Project, load, neighbour
-from engine.step import Step, reference_of
+from engine.locate import locate
+from engine.outline import AnyOutline
+from engine.remembered import outline
+from engine.step import StepOutline, reference_of
 from engine.store import Store, StoredItem
 
 LOG = "log"
@@ -100,6 +95,8 @@ class Answer:
         return {self.key(one): one.value for one in self.found}
 
     def _repr_html_(self) -> str:
+        from engine import html
+
         if self.address is None:
             rows = [
                 (f"{self.project}:{one.item}", one.what, " x ".join(map(str, one.shape)), one.meaning)
@@ -148,21 +145,23 @@ def query(
     is_cut = bool(where or columns or sort)
     if not rest.strip(": "):
         if is_cut:
-            raise EngineError(f"{text}: {_FOR_TABLES}; this is a listing (name a table, as in {project.name}:table)")
+            raise no_table(text, f"listing (name a table, as in {project.name}:table)")
         return _listing(project, store)
     address = _full_address(text)
     if address.item == LOG:
         if rest.strip(": ") != LOG:
             raise EngineError(f"{address}: log takes no keys (leave them out)")
         if is_cut:
-            raise EngineError(f"{address}: {_FOR_TABLES}; this is a log")
+            raise no_table(address, "log")
         return Answer(project.name, address, events=tuple(store.events()))
     column = COLUMN_ITEMS.get(address.item)
     if column and columns:
         raise EngineError(f"{address}: is one column already (leave out columns, or ask for {project.name}:{column})")
 
     def shaped(value: Any) -> Any:
-        return _shaped(value, address, column is not None, where, columns, sort)
+        from engine.cut import cut
+
+        return cut(value, address, column is not None, where, columns, sort)
 
     if address.item == PARTICLES and (source := _particles_read(project)):
         return Answer(project.name, address, (_found_outside(project, address, source, shaped),))
@@ -173,23 +172,20 @@ def query(
     return Answer(project.name, address, tuple(_found(store, step, path, shaped) for step, path in stored))
 
 
-_FOR_TABLES = "where, columns and sort are for tables"
-
-
-def _particles_read(project: Project) -> str | None:
+def _particles_read(project: AnyOutline) -> str | None:
     """The path or address of the particles that a project reads; None when it makes particles itself, or reads none."""
     if PARTICLES in project.items:
         return None
-    return getattr(getattr(project.form, "data", None), PARTICLES, None)
+    return next((text for key, _, text in project.references if key == ("data", PARTICLES)), None)
 
 
-def _found_outside(project: Project, address: Address, source: str, shaped: Callable[[Any], Any]) -> Found:
+def _found_outside(project: AnyOutline, address: Address, source: str, shaped: Callable[[Any], Any]) -> Found:
     """The particles that the project reads, from the neighbour's store or a path."""
     if address.ite != LAST or address.ref is not None or address.half is not None:
         raise EngineError(f"{address}: all iterations read the same particles, {source} (leave out all keys but tag)")
     if is_address(source):
         named = parse(source)
-        other = neighbour(project, named)
+        other = project.neighbour(named)
         store = Store(other.store_folder)
         if address.tomo is not None:
             named = replace(named, tomo=address.tomo, text="")
@@ -198,25 +194,33 @@ def _found_outside(project: Project, address: Address, source: str, shaped: Call
     if address.tomo is not None:
         raise EngineError(f"{address}: {source} is not kept by tomogram (leave out tomo)")
     path = project.campaign / source
-    return Found(None, None, None, None, "", path, "", lambda: shaped(open_particles(path)))
+
+    def opened() -> Any:
+        from engine.files import open_particles
+
+        return shaped(open_particles(path))
+
+    return Found(None, None, None, None, "", path, "", opened)
 
 
 def _found_joined(
-    store: Store, stored: list[tuple[Step, str]], address: Address, shaped: Callable[[Any], Any]
+    store: Store, stored: list[tuple[StepOutline, str]], address: Address, shaped: Callable[[Any], Any]
 ) -> Found:
     """What several tomograms have, as one thing."""
 
     def read() -> Any:
+        from engine.data import joined
+
         return shaped(joined([store.read(step.name, item_path) for step, item_path in stored], address))
 
     return Found(None, None, None, None, "", store.folder, "", read)
 
 
-def _project(name: str, folder: Path) -> Project:
+def _project(name: str, folder: Path) -> AnyOutline:
     path = folder / (name if name.endswith(".toml") else f"{name}.toml")
     try:
         if name and path.is_file():
-            return load(path)
+            return outline(path)
     except OSError as error:
         raise EngineError(f"{path}: cannot be looked for: {error.strerror} (check the name)") from None
     if Path(name).suffix not in ("", ".toml") and (folder / name).is_file():
@@ -235,7 +239,7 @@ def _full_address(text: str) -> Address:
     return parse(f"{name.removesuffix('.toml')}:{rest}")
 
 
-def _stored(project: Project, store: Store, address: Address) -> list[tuple[Step, str]]:
+def _stored(project: AnyOutline, store: Store, address: Address) -> list[tuple[StepOutline, str]]:
     complete = set(store.step_names())
     found = locate(project, address, complete)
     missing = sorted(set(address.ite.listed) - {int(step.labels["ite"]) for step, _ in found if "ite" in step.labels})
@@ -246,13 +250,13 @@ def _stored(project: Project, store: Store, address: Address) -> list[tuple[Step
     return found
 
 
-def _not_run(project: Project, store: Store, complete: set[str]) -> str:
+def _not_run(project: AnyOutline, store: Store, complete: set[str]) -> str:
     if complete & {step.name for step in project.steps}:
         return f"that is not there yet (go on: engine run {project.path})"
     return f"{project.name} has not been run: engine run {project.path}"
 
 
-def _found(store: Store, step: Step, item_path: str, shaped: Callable[[Any], Any]) -> Found:
+def _found(store: Store, step: StepOutline, item_path: str, shaped: Callable[[Any], Any]) -> Found:
     ite, half = step.labels.get("ite"), step.labels.get("half")
     return Found(
         ite=None if ite is None else int(ite),
@@ -266,60 +270,7 @@ def _found(store: Store, step: Step, item_path: str, shaped: Callable[[Any], Any
     )
 
 
-def _shaped(
-    value: Any,
-    address: Address,
-    is_column: bool,
-    where: str | None,
-    columns: Sequence[str] | str | None,
-    sort: str | None,
-) -> Any:
-    """The value, cut down as asked."""
-    if not isinstance(value, Table):
-        if where or columns or sort:
-            raise EngineError(f"{address}: {_FOR_TABLES}; this is a {_name(value)}")
-        return _of_tag(value, address)
-    if where:
-        value = value.where(rows(where, value))
-    if address.tag is not None:
-        value = value.where(value.tags == address.tag)
-        if not len(value):
-            raise EngineError(f"{address}: no row has the tag {address.tag}")
-    if sort:
-        value = value.sorted_by(_column(value, sort.removeprefix("-")), descending=sort.startswith("-"))
-    if is_column:
-        return np.array(value[address.item])
-    names = columns.split(",") if isinstance(columns, str) else list(columns or ())
-    return Curve({name: value[name] for name in (_column(value, name.strip()) for name in names)}) if names else value
-
-
-def _of_tag(value: Any, address: Address) -> Any:
-    if address.tag is None:
-        return value
-    if not isinstance(value, Particles):
-        raise EngineError(f"{address}: a {_name(value)} has no tags (leave out tag)")
-    try:
-        return Volume(value.read(address.tag), value.pixel_size_A)
-    except KeyError:
-        tags = value.tags
-        raise EngineError(
-            f"{address}: no particle {address.tag}; there are {len(tags)}, the first is {tags[0]}"
-        ) from None
-
-
-def _name(value: Any) -> str:
-    return "set of particles" if isinstance(value, Particles) else type(value).__name__.lower()
-
-
-def _column(table: Table, name: str) -> str:
-    names = list(table)
-    if name in names:
-        return name
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    raise EngineError(f"a table has no column {name!r}{f' (did you mean {close[0]!r}?)' if close else ''}")
-
-
-def _listing(project: Project, store: Store) -> Answer:
+def _listing(project: AnyOutline, store: Store) -> Answer:
     """Every item that the project's stored steps hold, in the order of the kind's list."""
     stored = set(store.step_names())
     complete = [step for step in project.steps if step.name in stored]
@@ -336,7 +287,7 @@ def _listing(project: Project, store: Store) -> Answer:
 def _newest_entry(store: Store, holders: Sequence[str], item: str) -> StoredItem | None:
     """The item of the newest step that holds it, plain rather than of a reference; an older project's step may lack it."""
     for name in reversed(holders):
-        meant = [entry for entry in store.listing(name) if entry.path.rsplit("/", 1)[-1] == item]
+        meant = [entry for path, entry in store.items(name).items() if path.rsplit("/", 1)[-1] == item]
         if meant:
             return next((entry for entry in meant if entry.path == item), meant[0])
     return None

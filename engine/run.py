@@ -32,11 +32,12 @@ from engine.inputs import check_neighbours, opened
 from engine.interrupt import Interrupt, watched
 from engine.kernels import quick
 from engine.kinds.hooks import hooks_of
+from engine.outputs import Item, Outputs, SpectraStream, Stream, VolumeStream
 from engine.outside import refuse_outside
 from engine.plan import PlannedStep, is_asked, plan
 from engine.project import Project, campaign
 from engine.room import refuse_without_room
-from engine.step import Item, Outputs, SpectraStream, Stream, VolumeStream
+from engine.step import Step
 from engine.store import Store
 
 Part = TypeVar("Part")
@@ -106,7 +107,7 @@ def _refuse_hooks(projects: list[Project]) -> None:
         raise EngineError(f"hooks are refused, and there are some: {'; '.join(told)} (take them out, or allow hooks)")
 
 
-def _refuse_stale(plans: list[tuple[Project, list[PlannedStep]]]) -> None:
+def _refuse_stale(plans: list[tuple[Project, list[PlannedStep[Step]]]]) -> None:
     stale = [(project, one) for project, planned in plans for one in planned if one.state == "stale"]
     if not stale:
         return
@@ -187,7 +188,7 @@ class _Run:
         self._tell(ProjectDone(self.project.name, len(stored), len(kept), seconds))
         return Outcome(self.project.name, stored, kept, seconds)
 
-    def _do(self, one: PlannedStep) -> None:
+    def _do(self, one: PlannedStep[Step]) -> None:
         step = one.step
         started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
 

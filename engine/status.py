@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.data import Curve
 from engine.each import LABEL as TOMO
 from engine.faults import EngineError
+from engine.outline import AnyOutline
 from engine.pace import Progress, label, progress
 from engine.plan import PlannedStep, plan
-from engine.project import Project
-from engine.step import Step
+from engine.step import StepOutline
 from engine.store import Store
 
 
@@ -62,7 +61,7 @@ class Status:
         return self.holder is not None and self.holder.is_alive
 
 
-def status(project: Project) -> Status:
+def status(project: AnyOutline) -> Status:
     """The project's state. ite, round, mean_cc and resolution_A are of the newest stored steps."""
     store = Store(project.store_folder)
     stored_names = set(store.step_names())
@@ -93,7 +92,7 @@ def status(project: Project) -> Status:
     )
 
 
-def numbers_of_each(project: Project) -> dict[int | None, tuple[dict[str, Any], float | None]]:
+def numbers_of_each(project: AnyOutline) -> dict[int | None, tuple[dict[str, Any], float | None]]:
     """The newest summary and resolution of each tomogram by its number; by None of a project that is not done for each."""
     store = Store(project.store_folder)
     stored_names = set(store.step_names())
@@ -103,7 +102,7 @@ def numbers_of_each(project: Project) -> dict[int | None, tuple[dict[str, Any], 
     return {tomo: _newest_numbers(store, [step for step in stored if label(step, TOMO) == tomo]) for tomo in tomos}
 
 
-def _planned(project: Project) -> tuple[list[PlannedStep], str]:
+def _planned(project: AnyOutline) -> tuple[list[PlannedStep[StepOutline]], str]:
     try:
         return plan(project), ""
     except EngineError as error:
@@ -117,7 +116,7 @@ def _holder(found: Mapping[str, Any] | None) -> Holder | None:
     return Holder(str(found["host"]), pid, str(found["started"]), bool(found["alive"]), found["silent_s"])
 
 
-def _newest_label(stored: list[Step], name: str) -> int | None:
+def _newest_label(stored: list[StepOutline], name: str) -> int | None:
     """The label of the last step that has it: a step that joins half-sets has no round."""
     return next((value for step in reversed(stored) if (value := label(step, name)) is not None), None)
 
@@ -126,22 +125,28 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _newest_numbers(store: Store, stored: list[Step]) -> tuple[dict[str, Any], float | None]:
-    """The newest summary, and the resolution noted on the newest FSC curve, the best where there are several references."""
+def _newest_numbers(store: Store, stored: list[StepOutline]) -> tuple[dict[str, Any], float | None]:
+    """The newest summary, and the resolution noted on the newest FSC curve, the best where there are several references.
+
+    Both stand in the seals of results, so that no values are read.
+    """
     summary: dict[str, Any] = {}
-    with_summary = [step for step in stored if "summary" in step.makes]
-    if with_summary:
-        value = store.read(with_summary[-1].name, "summary")
-        summary = value if isinstance(value, dict) else {}
-    curves = [(step, path) for step in stored for path in step.makes if path.rsplit("/", 1)[-1] == "fsc"]
-    if not curves:
+    if with_summary := [step for step in stored if "summary" in step.makes]:
+        told = store.items(with_summary[-1].name).get("summary")
+        summary = dict(told.notes) if told else {}
+    with_fsc = [step for step in stored if any(_is_fsc(path) for path in step.makes)]
+    if not with_fsc:
         return summary, None
-    of_newest = [store.read(step.name, path) for step, path in curves if step is curves[-1][0]]
-    noted = [_number(curve.notes.get("resolution_at_0.143_A")) for curve in of_newest if isinstance(curve, Curve)]
+    curves = [one for path, one in store.items(with_fsc[-1].name).items() if _is_fsc(path)]
+    noted = [_number(curve.notes.get("resolution_at_0.143_A")) for curve in curves]
     return summary, min((number for number in noted if number is not None), default=None)
 
 
-def _progress(project: Project, events: list[dict[str, Any]], stored_names: set[str]) -> Progress | None:
+def _is_fsc(path: str) -> bool:
+    return path.rsplit("/", 1)[-1] == "fsc"
+
+
+def _progress(project: AnyOutline, events: list[dict[str, Any]], stored_names: set[str]) -> Progress | None:
     """What the last StepStarted began, unless its StepStored followed."""
     last_start = max((at for at, event in enumerate(events) if event.get("event") == "StepStarted"), default=None)
     if last_start is None:

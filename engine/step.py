@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from engine.address import Address, is_name
-from engine.data import Catalogue, Curve, ParticleFacts, Table, Volume
-from engine.devices import Work
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from engine.data import ParticleFacts
+    from engine.devices import Work
+    from engine.outputs import Outputs
 
 What = Literal[
     "particles",
@@ -64,64 +66,6 @@ class Input:
     tomo: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """Particles too big for memory, written box by box in the order of their tags.
-
-    boxes yields len(tags) arrays (box_px, box_px, box_px) float32.
-    """
-
-    tags: np.ndarray
-    box_px: int
-    pixel_size_A: float
-    boxes: Iterator[np.ndarray]
-
-    @property
-    def n_bytes(self) -> int:
-        return 4 * len(self.tags) * self.box_px**3
-
-
-@dataclass(frozen=True, eq=False)
-class VolumeStream:
-    """A volume too big for memory, written part by part.
-
-    parts yields (z0, y0, x0) and the voxels from there on, (z, y, x) float32; together they fill the shape once. Parts that
-    begin and end at multiples of chunk_zyx are written without being read again.
-    """
-
-    shape_zyx: tuple[int, int, int]
-    pixel_size_A: float
-    chunk_zyx: tuple[int, int, int]
-    parts: Iterator[tuple[tuple[int, int, int], np.ndarray]]
-
-    @property
-    def n_bytes(self) -> int:
-        z, y, x = self.shape_zyx
-        return 4 * z * y * x
-
-
-def block_bytes(reach: int) -> int:
-    """What one block of a spectrum takes."""
-    return 8 * (2 * reach + 1) ** 2 * (reach + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class SpectraStream:
-    """Spectra of particles (see engine.data.Spectra) too big for memory, written in the order of their tags.
-
-    spectra yields for each tag its block (2 reach + 1, 2 reach + 1, reach + 1) complex64 and the variance of its box.
-    """
-
-    tags: np.ndarray
-    box_px: int
-    reach: int
-    spectra: Iterator[tuple[np.ndarray, float]]
-
-    @property
-    def n_bytes(self) -> int:
-        return len(self.tags) * block_bytes(self.reach)
-
-
 def of_reference(number: int, item: str = "") -> str:
     """The path of an item of one reference, counted from 1; without an item the folder of them."""
     return f"refs/{number:03d}/{item}".rstrip("/")
@@ -131,11 +75,6 @@ def reference_of(path: str) -> int | None:
     """The reference that an item's path belongs to; None for what belongs to none."""
     folder, _, rest = path.partition("/")
     return int(rest.partition("/")[0]) if folder == "refs" else None
-
-
-Item = Volume | VolumeStream | Table | Curve | Catalogue | Stream | SpectraStream | np.ndarray | Mapping[str, Any]
-Outputs = Mapping[str, Item]
-"""Item name to value. Items of a reference are named `refs/001/average`; a mapping is a summary of numbers and texts."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +146,42 @@ class Cost:
         return self.searches or (self.whole is None and self.of_tomogram is None and not self.cut_px)
 
 
+class StepOutline(Protocol):
+    """What planning and finding need of a step: what decides its result, not how it is done.
+
+    settings_json: its settings with sorted keys. rotations: how many are tried for a particle; None where no cost is told.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def function_name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def settings_json(self) -> str: ...
+
+    @property
+    def makes(self) -> tuple[str, ...]: ...
+
+    @property
+    def inputs(self) -> Mapping[str, Input]: ...
+
+    @property
+    def labels(self) -> Mapping[str, int | str]: ...
+
+    @property
+    def rotations(self) -> int | None: ...
+
+    @property
+    def scratch(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Step:
     """One piece of a plan.
@@ -231,10 +206,7 @@ class Step:
     scratch: bool = False
 
     def __post_init__(self) -> None:
-        words = [value for value in self.labels.values() if isinstance(value, str)]
-        for name in (self.name, *self.makes, *words):
-            if not all(map(is_name, name.split("/"))):
-                raise ValueError(f"{name!r} cannot name a step, an item or a label: it becomes part of a path")
+        refuse_bad_names(self)
 
     @property
     def function_name(self) -> str:
@@ -242,18 +214,27 @@ class Step:
 
     @property
     def settings_json(self) -> str:
-        return _as_json(self.settings.model_dump(mode="json"))
+        return as_json(self.settings.model_dump(mode="json"))
 
-    def key(self, input_keys: Mapping[str, str]) -> str:
-        """Hash of all that decides the result: function, version, settings, and the keys of the inputs."""
-        return key_of(self.function_name, self.version, self.settings.model_dump(mode="json"), input_keys)
+    @property
+    def rotations(self) -> int | None:
+        return self.cost.rotations if self.cost else None
 
 
-def key_of(function: str, version: int, settings: Mapping[str, Any], input_keys: Mapping[str, str]) -> str:
-    """The key under which a step is stored that was made so."""
-    parts = [function, version, _as_json(settings), sorted(input_keys.items())]
+def refuse_bad_names(step: StepOutline) -> None:
+    """A ValueError where a name of the step would lead out of the folder of results."""
+    words = [value for value in step.labels.values() if isinstance(value, str)]
+    for name in (step.name, *step.makes, *words):
+        if not all(map(is_name, name.split("/"))):
+            raise ValueError(f"{name!r} cannot name a step, an item or a label: it becomes part of a path")
+
+
+def key_of(function_name: str, version: int, settings_json: str, input_keys: Mapping[str, str]) -> str:
+    """Hash of all that decides a step's result: function, version, settings, and the keys of the inputs."""
+    parts = [function_name, version, settings_json, sorted(input_keys.items())]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _as_json(settings: Any) -> str:
+def as_json(settings: Any) -> str:
+    """Settings as they are hashed."""
     return json.dumps(settings, sort_keys=True)

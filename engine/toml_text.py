@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from engine.faults import Fault, Key, Place
+from engine.project_files import LARGEST_BYTES
 from engine.toml_hints import hints
 from engine.toml_spans import IN_ONE, IN_THREE, Spans, scan
 
-LARGEST_BYTES = 1_000_000
 _LONGEST_KEY_PARTS = 100
 _DEEPEST = 30
 _LARGEST_WHOLE = 2**63 - 1

@@ -11,6 +11,7 @@ from engine.faults import EngineError
 from engine.outside import no_place
 from engine.plan import PlannedStep, plan
 from engine.project import Project, campaign
+from engine.step import Step
 from engine.store import Store, Unjudged
 
 NO_STEP = "no step of the project as it now stands"
@@ -92,5 +93,5 @@ def _verified(project: Project, store: Store, mend: bool) -> Verified:
     return Verified(project.name, project.path, len(names), n_bytes, tuple(findings), problem)
 
 
-def _stale(store: Store, one: PlannedStep) -> Finding:
+def _stale(store: Store, one: PlannedStep[Step]) -> Finding:
     return Finding(one.step.name, "stale", one.reason, store.path(one.step.name))

@@ -11,7 +11,8 @@ from engine.address import Address
 from engine.data import HeldTomogram, Maps, ParticleArray, Volume
 from engine.devices import Work
 from engine.kinds import KINDS
-from engine.step import SpectraStream, StepItem, Stream
+from engine.outputs import SpectraStream, Stream
+from engine.step import StepItem
 
 
 def run(

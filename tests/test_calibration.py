@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from engine import calibration, devices
+from engine.cache import folder as where_kept
 from engine.kinds import machine
 from engine.kinds.measuring import measured, seconds, sizes_alone
 from engine.workers import can_fork
@@ -87,10 +88,10 @@ def test_where_nothing_can_be_kept_it_is_measured_each_time(cache: Path) -> None
 def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ENGINE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert calibration.folder() == tmp_path / "engine"
+    assert where_kept() == tmp_path / "engine"
     monkeypatch.setenv("XDG_CACHE_HOME", "beside/me")  # the rule: what is not absolute does not count
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    assert calibration.folder() == tmp_path / "me" / ".cache" / "engine"
+    assert where_kept() == tmp_path / "me" / ".cache" / "engine"
 
 
 def test_several_times_come_back_as_they_were_and_none_where_none_is_asked_for() -> None:

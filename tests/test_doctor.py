@@ -13,8 +13,9 @@ from small_campaign import TRUTH, engine
 
 from engine import doctor
 from engine.devices import Card, Cards
-from engine.store import Store, trial
+from engine.store import Store
 from engine.store.disk import Disk, using
+from engine.store.trial import trial
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 from engine.cli.commands import app
 from engine.data import Volume
 from engine.explain import Resolved, resolved
-from engine.faults import EngineError
+from engine.faults import EngineError, InvalidProject
 from engine.files import write_volume
 from engine.geometry.search import Search, n_rotations
-from engine.project import InvalidProject
 
 PROJECT = """\
 kind = "alignment"

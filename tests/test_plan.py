@@ -11,7 +11,8 @@ import toy
 
 from engine.address import parse
 from engine.faults import EngineError
-from engine.plan import identity, locate, plan
+from engine.locate import locate
+from engine.plan import identity, plan
 from engine.run import run
 from engine.status import status
 from engine.step import Input, Step

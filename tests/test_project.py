@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from engine.address import parse
-from engine.faults import EngineError, Fault
-from engine.project import InvalidProject, campaign, dependencies, load, neighbour, project_files, read
+from engine.faults import EngineError, Fault, InvalidProject
+from engine.outline import dependencies
+from engine.project import campaign, load, read
+from engine.project_files import project_files
 
 ALIGNMENT = """\
 kind = "alignment"
@@ -77,11 +79,11 @@ def test_an_invalid_project_carries_its_faults_one_to_a_line(folder: Path) -> No
 def test_neighbours_are_found_in_the_same_folder_only(folder: Path) -> None:
     project = load(folder / "a_second.toml")
     assert [str(address) for address in dependencies(project)] == ["truth:particles", "pr_1:table:ite=last"]
-    assert neighbour(project, parse("pr_1:table")).name == "pr_1"
+    assert project.neighbour(parse("pr_1:table")).name == "pr_1"
     with pytest.raises(EngineError, match=r"pr_2\.toml.*did you mean pr_1"):
-        neighbour(project, parse("pr_2:table"))
+        project.neighbour(parse("pr_2:table"))
     with pytest.raises(EngineError, match="never leaves"):
-        neighbour(project, parse("elsewhere/pr_1:table"))
+        project.neighbour(parse("elsewhere/pr_1:table"))
 
 
 def test_a_campaign_is_in_the_order_of_its_dependencies(folder: Path) -> None:

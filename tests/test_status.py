@@ -63,7 +63,7 @@ def test_a_running_project_shows_step_speed_and_time_left(
 
 
 def test_the_line_of_a_running_project_tells_who_runs_it(project: toy.ToyProject) -> None:
-    from engine.cli.values import status_line
+    from engine.cli.watching import status_line
 
     with Store(project.store_folder).lock():
         now = status(project)
@@ -85,7 +85,7 @@ def test_a_plan_that_cannot_be_made_is_a_problem_not_a_failure(project: toy.ToyP
 
 
 def test_a_step_that_counts_nothing_is_shown_without_a_count(project: toy.ToyProject) -> None:
-    from engine.cli.values import status_line
+    from engine.cli.watching import status_line
 
     now = Progress("ite_0002", 2, 1, 0, 0, 0.0, None, None)
     assert status_line(dataclasses.replace(status(project), now=now)) == "pr_1: 0 of 4 steps, ite_0002"

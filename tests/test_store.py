@@ -18,7 +18,8 @@ import toy
 from engine.data import Curve, Particles, Spectra, Table, Volume
 from engine.devices import Work
 from engine.faults import EngineError
-from engine.step import SpectraStream, Step, Stream
+from engine.outputs import SpectraStream, Stream
+from engine.step import Step
 from engine.store import LockHeld, Store
 from engine.store.disk import Disk, using
 from engine.store.reading import MOST_OPEN
@@ -90,9 +91,9 @@ def test_the_facts_of_a_step_are_the_attributes_of_its_file(tmp_path: Path) -> N
     assert facts.inputs == {"table": "abc"}
     assert facts.pixel_size_A == 1.35
     with h5py.File(path) as file:
-        assert (file.attrs["layout"], file.attrs["ite"], file.attrs["half"]) == (2, 3, b"even")
+        assert (file.attrs["layout"], file.attrs["ite"], file.attrs["half"]) == (3, 3, b"even")
         assert file["refs/001/average"].attrs["axes"] == b"zyx"
-    assert {item.path: item.what for item in store.listing("half_even/ite_0003")} == {
+    assert {path: item.what for path, item in store.items("half_even/ite_0003").items()} == {
         "chosen": "array",
         "fsc": "curve",
         "refs/001/average": "volume",

@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from engine.address import parse
 from engine.data import Curve, Table, Volume
 from engine.faults import EngineError
-from engine.step import Input, Named, Step, StepItem, Stream
+from engine.outline import Outline
+from engine.outputs import Stream
+from engine.step import Input, Named, Step, StepItem
 
 ITEMS = {
     "average": Named("volume", "the average"),
@@ -50,33 +52,30 @@ class ToyForm:
 
 
 @dataclass(frozen=True)
-class ToyProject:
-    """What `engine.project.Project` offers, with steps given outright."""
+class ToyProject(Outline[Step]):
+    """A project with steps given outright."""
 
     path: Path
     steps: list[Step]
     neighbours: dict[str, Any] = field(default_factory=dict)
     kind: str = "toy"
     form: ToyForm = ToyForm()
-    items: dict[str, Named] = field(default_factory=lambda: ITEMS)
+
+    items = ITEMS
+    references = ()
+    is_for_each = False
 
     @property
-    def name(self) -> str:
-        return self.path.stem
+    def own_steps(self) -> list[Step]:
+        return self.steps
 
-    @property
-    def campaign(self) -> Path:
-        return self.path.parent
+    def beside(self, path: Path) -> ToyProject:
+        raise EngineError(f"{path}: a toy has no files")
 
-    @property
-    def store_folder(self) -> Path:
-        return self.campaign / self.name
-
-
-def neighbour(project: ToyProject, address: Any) -> ToyProject:
-    if address.project not in project.neighbours:
-        raise EngineError(f"{address}: no such neighbour")
-    return project.neighbours[address.project]
+    def neighbour(self, address: Any) -> ToyProject:
+        if address.project not in self.neighbours:
+            raise EngineError(f"{address}: no such neighbour")
+        return self.neighbours[address.project]
 
 
 def start(settings: Any, inputs: Any, work: Any) -> Any:
@@ -184,8 +183,8 @@ def with_file_input(made: ToyProject, file: str) -> ToyProject:
 def use(monkeypatch: Any, *projects: ToyProject) -> None:
     """Lets plan, run and query meet these projects in place of TOML files."""
     known = {one.path: one for one in projects}
-    monkeypatch.setattr("engine.plan.neighbour", neighbour)
+
     monkeypatch.setattr("engine.run.campaign", lambda paths: [known[Path(path)] for path in paths])
-    monkeypatch.setattr("engine.query.load", lambda path: known[Path(path)])
+    monkeypatch.setattr("engine.query.outline", lambda path: known[Path(path)])
     for one in projects:
         one.path.touch()

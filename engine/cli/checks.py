@@ -27,7 +27,7 @@ def tell(found: list[Checked], gpus: int | None) -> None:
             n_steps = len(one.project.steps)
             show.say(f"{show.short(one.path)}: no faults, {show.counted(n_steps, 'step')}")
             cost = _cost(one.project, gpus)
-            for line in [cost] if isinstance(cost, str) else _told(cost, is_for_each=one.project.form.each is not None):
+            for line in [cost] if isinstance(cost, str) else _told(cost, one.project.is_for_each):
                 show.say(f"  {line}")
             costs += [] if isinstance(cost, str) else [cost]
         if one.outside:

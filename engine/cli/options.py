@@ -23,10 +23,10 @@ def addresses_begun(begun: str) -> list[str]:
         folder, slash, start = begun.rpartition("/")
         stems = sorted(file.stem for file in Path(folder + slash).glob("*.toml"))
         return [f"{folder}{slash}{stem}" for stem in stems if stem.startswith(start) and is_name(stem)]
-    from engine.project import read
+    from engine.remembered import outline
 
     try:
-        project, _ = read(f"{name.removesuffix('.toml')}.toml")
+        project = outline(f"{name.removesuffix('.toml')}.toml")
     except EngineError:
         return []
-    return [f"{name}:{item}" for item in (project.items if project else ()) if item.startswith(start)]
+    return [f"{name}:{item}" for item in project.items if item.startswith(start)]

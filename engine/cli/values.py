@@ -18,7 +18,6 @@ from engine.data.table import SHOWN_COLUMNS
 from engine.export import export
 from engine.faults import EngineError
 from engine.query import Answer, Found
-from engine.status import Status
 from engine.verify import Verified
 
 ROWS_ON_TERMINAL = 20
@@ -197,28 +196,3 @@ def verified_lines(verified: Verified) -> list[str]:
     if verified.problem:
         lines.append(f"  what is stale cannot be told: {verified.problem}")
     return lines
-
-
-def status_line(status: Status) -> str:
-    """One line: how far, what now, and the newest numbers."""
-    parts = [f"{status.project}: {status.n_done} of {show.counted(status.n_steps, 'step')}"]
-    if status.n_stale:
-        parts.append(f"{status.n_stale} stale")
-    if status.tomo is not None and (status.ite, status.mean_cc, status.resolution_A) != (None, None, None):
-        parts.append(f"tomogram {status.tomo}")
-    if status.ite is not None:
-        parts.append(f"ite {status.ite}" + (f" (round {status.round})" if status.round else ""))
-    if status.mean_cc is not None:
-        parts.append(f"mean cc {status.mean_cc:.3f}")
-    if status.resolution_A is not None:
-        parts.append(f"FSC 0.143 at {status.resolution_A:.1f} A")
-    if status.holder:
-        holder = status.holder
-        held = f"{holder.host}, process {holder.pid} since {show.moment(holder.since)}"
-        sign = f"last sign of life {show.duration(holder.silent_s)} ago"
-        parts.append(f"running on {held}, {sign}" if holder.is_alive else f"stopped without a word ({held}, {sign})")
-    if now := status.now:
-        parts.append(f"{now.step}{': ' if now.total else ''}{show.progress_text(now)}")
-    if status.problem:
-        parts.append(status.problem)
-    return ", ".join(parts)

@@ -13,6 +13,7 @@ import typer
 
 from engine.cli import FAILED, show
 from engine.cli.options import Json, Paths
+from engine.faults import InvalidProject
 
 if TYPE_CHECKING:
     from engine.faults import Fault
@@ -50,13 +51,16 @@ Look = dict[Path, "Status | list[Fault]"]
 
 
 def _looked_at(paths: list[Path]) -> Look:
-    from engine.project import project_files, read
+    from engine.project_files import project_files
+    from engine.remembered import outline
     from engine.status import status
 
     found: Look = {}
     for path in project_files(paths):
-        project, faults = read(path)
-        found[path] = status(project) if project else faults
+        try:
+            found[path] = status(outline(path))
+        except InvalidProject as error:
+            found[path] = error.faults
     return found
 
 
@@ -65,11 +69,34 @@ def _plain(path: Path, one: Status | list[Fault]) -> Any:
 
 
 def _line(path: Path, one: Status | list[Fault]) -> str:
-    from engine.cli.values import status_line
-
     if isinstance(one, list):
         return f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {shlex.quote(show.short(path))}"
     return status_line(one)
+
+
+def status_line(status: Status) -> str:
+    """One line: how far, what now, and the newest numbers."""
+    parts = [f"{status.project}: {status.n_done} of {show.counted(status.n_steps, 'step')}"]
+    if status.n_stale:
+        parts.append(f"{status.n_stale} stale")
+    if status.tomo is not None and (status.ite, status.mean_cc, status.resolution_A) != (None, None, None):
+        parts.append(f"tomogram {status.tomo}")
+    if status.ite is not None:
+        parts.append(f"ite {status.ite}" + (f" (round {status.round})" if status.round else ""))
+    if status.mean_cc is not None:
+        parts.append(f"mean cc {status.mean_cc:.3f}")
+    if status.resolution_A is not None:
+        parts.append(f"FSC 0.143 at {status.resolution_A:.1f} A")
+    if status.holder:
+        holder = status.holder
+        held = f"{holder.host}, process {holder.pid} since {show.moment(holder.since)}"
+        sign = f"last sign of life {show.duration(holder.silent_s)} ago"
+        parts.append(f"running on {held}, {sign}" if holder.is_alive else f"stopped without a word ({held}, {sign})")
+    if now := status.now:
+        parts.append(f"{now.step}{': ' if now.total else ''}{show.progress_text(now)}")
+    if status.problem:
+        parts.append(status.problem)
+    return ", ".join(parts)
 
 
 def _is_over(found: Look) -> bool:
@@ -128,12 +155,12 @@ def stop(
     json: Json = False,
 ) -> None:
     """Ask the run that is going on to stop after the particles in hand; running again goes on from there."""
-    from engine.project import project_files, read
+    from engine.project_files import content_of, project_files
     from engine.stop import stop
 
     files = project_files(paths)
     for file in files:
-        read(file)  # raises for one that is not there; one with faults may be edited while it runs
+        content_of(file)  # raises for one that is not there; one with faults may be edited while it runs
     found = stop(files, in_a_hurry=now, wait_s=wait)
     if json:
         show.json_text(found)

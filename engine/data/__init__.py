@@ -3,6 +3,7 @@
 from engine.data.catalogue import Catalogue, TomogramFacts
 from engine.data.curve import Curve
 from engine.data.facts import ParticleFacts, VolumeFacts
+from engine.data.joining import joined
 from engine.data.maps import Maps
 from engine.data.marks import Marks
 from engine.data.particles import JoinedParticles, ParticleArray, Particles
@@ -37,4 +38,5 @@ __all__ = [
     "VolumeFacts",
     "WeightFacts",
     "Weights",
+    "joined",
 ]

@@ -24,7 +24,8 @@ from engine.kinds.form import (
     reads,
 )
 from engine.kinds.mask_form import OptionalMask
-from engine.step import Cost, Named, Outputs, Share, Step, of_reference
+from engine.outputs import Outputs
+from engine.step import Cost, Named, Share, Step, of_reference
 
 
 class Data(Form):

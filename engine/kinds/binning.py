@@ -14,7 +14,8 @@ from engine.data import Tomogram
 from engine.devices import Work
 from engine.faults import EngineError
 from engine.kernels.binning import binned_along, binned_shape
-from engine.step import Input, Share, VolumeStream
+from engine.outputs import VolumeStream
+from engine.step import Input, Share
 
 FACTORS = range(2, 17)
 

@@ -17,7 +17,8 @@ from engine.faults import EngineError, Fault, Key
 from engine.files import found_beside, read_catalogue
 from engine.kinds import binning, sense
 from engine.kinds.form import Form, Look, OptionalTomogramReference, ProjectForm, reads
-from engine.step import Cost, Named, Outputs, Share, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Named, Share, Step
 
 
 class Data(Form):

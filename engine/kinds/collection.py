@@ -13,7 +13,8 @@ from engine.devices import Work
 from engine.faults import EngineError, Fault, Key
 from engine.kinds import sense
 from engine.kinds.form import Form, Look, MapsReferences, ProjectForm, reads
-from engine.step import Named, Outputs, Step, Stream
+from engine.outputs import Outputs, Stream
+from engine.step import Named, Step
 
 
 class Data(Form):

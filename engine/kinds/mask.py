@@ -18,7 +18,8 @@ from engine.kinds import masks, sense
 from engine.kinds.form import Form, Look, OptionalParticlesReference, OptionalVolumeReference, ProjectForm, reads
 from engine.kinds.mask_form import FromMap, Mask, MaskReference
 from engine.kinds.measuring import measured, seconds
-from engine.step import Cost, Input, Named, Outputs, Share, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Input, Named, Share, Step
 
 
 class Data(Form):

@@ -17,7 +17,8 @@ from engine.kernels.fourier import from_spectrum, half_frequencies, lowpass, spe
 from engine.kernels.wedge import Wedge, measured
 from engine.kinds import sense
 from engine.kinds.form import Form, Look, ProjectForm
-from engine.step import Cost, Named, Outputs, Step, Stream, of_reference
+from engine.outputs import Outputs, Stream
+from engine.step import Cost, Named, Step, of_reference
 
 
 class Object(Form):

@@ -23,7 +23,8 @@ from engine.kinds.averaging import (
 )
 from engine.kinds.form import Helix
 from engine.kinds.measuring import measured, seconds
-from engine.step import Share, block_bytes
+from engine.outputs import block_bytes
+from engine.step import Share
 
 SUMMING_BYTES = 65
 """Held by each worker that sums particles, for a voxel of the box in which they are summed: a group at work, one on its way."""

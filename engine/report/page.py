@@ -10,7 +10,8 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from engine.project import Project, dependencies
+from engine.outline import dependencies
+from engine.project import Project
 from engine.report.detail import Detail
 from engine.report.markup import Markup, element, joined, table, text
 from engine.report.reading import Reader

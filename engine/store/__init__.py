@@ -7,61 +7,34 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
-import numpy as np
-
-from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
 from engine.faults import EngineError
-from engine.step import Outputs, Step, key_of
+from engine.step import Step, as_json, key_of
 from engine.store.atomic import advice, aside, free_bytes, make_folder, told
 from engine.store.disk import disk
-from engine.store.journal import Journal
 from engine.store.lock import Lock, LockHeld, lock_holder, locked, now, request_stop
-from engine.store.reading import (
-    ADVICE,
-    StoredItem,
-    StoredParticles,
-    StoredSpectra,
-    StoredStep,
-    StoredTomogram,
-    Unjudged,
-    datasets_in,
-    decoded,
-    facts_in,
-    item_in,
-    items_in,
-    matches_checksums,
-    opened,
-    shape_of,
-    what_is,
-)
-from engine.store.trial import trial
-from engine.store.writing import facts_of, plain, stream_bytes, write
+from engine.store.plain import plain
+from engine.store.sealed import ADVICE, About, StoredItem, StoredStep, Unjudged, about
 from engine.version import engine_version
 
-__all__ = [
-    "LockHeld",
-    "Store",
-    "StoredItem",
-    "StoredParticles",
-    "StoredSpectra",
-    "StoredStep",
-    "StoredTomogram",
-    "Unjudged",
-    "free_bytes",
-    "hdf5_version",
-    "trial",
-]
+if TYPE_CHECKING:
+    import numpy as np
 
+    from engine.data import Catalogue, Curve, ParticleFacts, Particles, Spectra, Table, Volume, VolumeFacts
+    from engine.outputs import Outputs
+    from engine.store.journal import Journal
+    from engine.store.reading import StoredTomogram
 
-def hdf5_version() -> str:
-    return h5py.version.hdf5_version
+__all__ = ["LockHeld", "Store", "StoredItem", "StoredStep", "Unjudged", "free_bytes"]
 
 
 class Store:
-    """The results of one project. Reading is free for all; writing wants the lock."""
+    """The results of one project. Reading is free for all; writing wants the lock.
+
+    What reads and writes values is imported when it is asked for: which steps are there, what they tell of themselves and who
+    holds the lock is known without HDF5 and NumPy.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -84,72 +57,83 @@ class Store:
         path = self.path(step_name)
         if not os.path.lexists(path):
             return None
-        with opened(path) as file:
-            facts = facts_in(file, path)
-            if facts.step != step_name:
-                raise EngineError(f"{path}: holds the step {facts.step!r}, not {step_name!r} ({ADVICE})")
-            return facts
+        found = self._about(path).step
+        if found.step != step_name:
+            raise EngineError(f"{path}: holds the step {found.step!r}, not {step_name!r} ({ADVICE})")
+        return found
 
-    def listing(self, step_name: str) -> list[StoredItem]:
-        """The items of a stored step, from headers only."""
-        with opened(self._present(step_name)) as file:
-            items = items_in(file, self.path(step_name))
-            return [StoredItem(name, what_is(item), shape_of(item)) for name, item in items.items()]
+    def items(self, step_name: str) -> Mapping[str, StoredItem]:
+        """The items of a stored step by their paths, without their values."""
+        return self._about(self._present(step_name)).items
+
+    def what(self, step_name: str, item_path: str) -> str:
+        """What an item of a stored step is; empty where the step has none of that name."""
+        one = self.items(step_name).get(item_path)
+        return one.what if one else ""
+
+    def _about(self, path: Path) -> About:
+        if found := about(path):
+            return found
+        from engine.store.reading import about_of
+
+        return about_of(path)
 
     def read(
         self, step_name: str, item_path: str
     ) -> Volume | Table | Curve | Catalogue | dict[str, Any] | np.ndarray | Particles | Spectra:
         """The value of an item; particles and their spectra stay on disk and are read one by one."""
-        path = self._present(step_name)
-        with opened(path) as file:
-            item = item_in(file, path, item_path)
-            what = what_is(item)
-            if what not in ("particles", "spectra"):
-                return decoded(item)
-        return StoredParticles(path, item_path) if what == "particles" else StoredSpectra(path, item_path)
+        from engine.store.reading import value_of
+
+        return value_of(self._present(step_name), item_path)
 
     def tomogram(self, step_name: str, item_path: str) -> StoredTomogram:
         """A stored volume that stays on disk and is read part by part."""
+        from engine.store.reading import StoredTomogram
+
         return StoredTomogram(self._present(step_name), item_path)
 
     def volume_facts(self, step_name: str, item_path: str) -> VolumeFacts:
         """Shape and pixel size of a stored volume, without its voxels."""
-        path = self._present(step_name)
-        with opened(path) as file:
-            item = item_in(file, path, item_path, "volume")
-            z, y, x = item.shape
-            return VolumeFacts((z, y, x), float(item.attrs["pixel_size_A"]))
+        from engine.data import VolumeFacts
+
+        one = self._item(step_name, item_path, "volume")
+        z, y, x = one.shape
+        return VolumeFacts((z, y, x), one.pixel_size_A)
 
     def particle_facts(self, step_name: str, item_path: str) -> ParticleFacts:
         """Number, box and pixel size of stored particles."""
-        path = self._present(step_name)
-        with opened(path) as file:
-            item = item_in(file, path, item_path, "particles")
-            n_particles, *_, box_px = item.shape
-            return ParticleFacts(n_particles, box_px, float(item.attrs["pixel_size_A"]))
+        from engine.data import ParticleFacts
+
+        one = self._item(step_name, item_path, "particles")
+        n_particles, *_, box_px = one.shape
+        return ParticleFacts(n_particles, box_px, one.pixel_size_A)
+
+    def _item(self, step_name: str, item_path: str, what: str) -> StoredItem:
+        path, items = self.path(step_name), self.items(step_name)
+        if item_path not in items:
+            raise EngineError(f"{path}: no item {item_path!r}; it has {', '.join(items)}")
+        if items[item_path].what != what:
+            raise EngineError(f"{path}: {item_path} is a {items[item_path].what}, not a {what}")
+        return items[item_path]
 
     def damage(self, step_name: str) -> str:
         """What is wrong with a stored step, all of which is read; empty where it is as it was written.
 
         An Unjudged where that cannot be told here.
         """
+        from engine.store.reading import damage_of
+
         path = self._present(step_name)
         try:
             facts = self.facts(step_name)
-            with opened(path) as file:
-                for name, item in datasets_in(file, path).items():
-                    if item.chunks is None and item.size:
-                        return f"{name} has no checksum"
-                    if not matches_checksums(item, path):
-                        return f"values of {name} do not match their checksum"
-                for name in items_in(file, path):
-                    if what_is(file[name]) not in ("particles", "spectra", "volume"):
-                        decoded(file[name])
+            what = damage_of(path)
         except Unjudged:
             raise
         except EngineError as error:
             return str(error).removeprefix(f"{path}: ").removesuffix(f" ({ADVICE})")
-        if facts is not None and facts.key != key_of(facts.function, facts.version, facts.settings, facts.inputs):
+        if what or facts is None:
+            return what
+        if facts.key != key_of(facts.function, facts.version, as_json(facts.settings), facts.inputs):
             return "its key is not that of the settings and inputs that stand in it"
         return ""
 
@@ -186,6 +170,8 @@ class Store:
 
         started is ISO 8601 in UTC. seconds may be a function, asked after the last box of a Stream.
         """
+        from engine.store.writing import facts_of, write  # looking at results needs nothing of it
+
         if set(outputs) != set(step.makes):
             raise ValueError(f"step {step.name} makes {sorted(step.makes)}, its function gave {sorted(outputs)}")
         path = self.path(step.name)
@@ -205,6 +191,8 @@ class Store:
 
     def _need_space(self, path: Path, outputs: Outputs) -> None:
         """Streams look first: a disk that is full in an hour is better known now."""
+        from engine.store.writing import stream_bytes
+
         needed = stream_bytes(outputs)
         free = free_bytes(path.parent)
         if needed * 1.02 > free:
@@ -214,6 +202,8 @@ class Store:
 
     def journal(self, step_name: str, key: str, made_on: str, note: Callable[[str], None]) -> Journal:
         """Where a step of that key writes down what it has finished. made_on: "CPU" or "GPU", whose bits differ."""
+        from engine.store.journal import Journal
+
         head = {"journal": 1, "engine": engine_version(), "step": step_name, "key": key, "made_on": made_on}
         return Journal(self._journal_path(step_name, key), head, note)
 

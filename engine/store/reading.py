@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
-import re
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,51 +18,17 @@ import numpy as np
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.data.tomogram import Corner, between
 from engine.faults import EngineError
-from engine.store import seal
-from engine.store.writing import LAYOUT
+from engine.store.sealed import ADVICE, NAME, WHATS, About, StoredItem, StoredStep, about, refuse_newer, refused, sealed
 
-ADVICE = "engine verify tells what else is damaged; with --mend it is set aside, and the next run makes it anew"
-WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
 _DEEPEST = 8
 _MOST_OBJECTS = 3_000
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 MOST_OPEN = 100
 """Files that are held open at a time in a process; systems allow 256 to 1024."""
 
 
-class Unjudged(EngineError):
-    """A results file that may well be whole: a newer engine wrote it, or the system does not hand out its bytes."""
-
-
-@dataclass(frozen=True)
-class StoredStep:
-    """The facts of a stored step: the attributes of its file."""
-
-    path: Path
-    layout: int
-    engine: str
-    key: str
-    kind: str
-    step: str
-    function: str
-    version: int
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    labels: Mapping[str, int | str]
-    pixel_size_A: float
-    started: str
-    seconds: float
-    devices: str
-
-
-@dataclass(frozen=True)
-class StoredItem:
-    """One item of a stored step; shape is rows by columns for a table or a curve, (n, z, y, x) for particles."""
-
-    path: str
-    what: str
-    shape: tuple[int, ...]
+def hdf5_version() -> str:
+    return h5py.version.hdf5_version
 
 
 class _Held:
@@ -179,40 +142,8 @@ class StoredSpectra:
 def opened(path: Path) -> Iterator[Any]:
     """The open HDF5 file, once its seal has proved to be whole."""
     with _reading(path), sealed(path) as raw, h5py.File(raw, "r") as file:
-        layout = int(file.attrs["layout"])
-        if layout > LAYOUT:
-            raise Unjudged(
-                f"{path}: layout {layout} is newer than this engine, which reads up to {LAYOUT} (update the engine)"
-            )
+        refuse_newer(file.attrs["layout"], path)
         yield file
-
-
-def sealed(path: Path) -> io.FileIO:
-    """The file, open and as it was written; an EngineError where it is not, an Unjudged where the system refuses it."""
-    try:
-        if not path.is_file():
-            raise EngineError(f"{path}: not a results file of the engine ({ADVICE})")
-        raw = io.FileIO(path)
-    except OSError as error:
-        raise _refused(path, error) from error
-    try:
-        seal.check(lambda offset, n_bytes: os.pread(raw.fileno(), n_bytes, offset), os.fstat(raw.fileno()).st_size)
-    except seal.BrokenSeal as error:
-        raw.close()
-        raise EngineError(f"{path}: not a whole results file of the engine: {error} ({ADVICE})") from error
-    except OSError as error:
-        raw.close()
-        raise _refused(path, error) from error
-    except BaseException:
-        raw.close()
-        raise
-    return raw
-
-
-def _refused(path: Path, error: OSError) -> Unjudged:
-    return Unjudged(
-        f"{path}: cannot be read: {error.strerror or error} (get the right to read it, or look after the disk)"
-    )
 
 
 @contextmanager
@@ -222,6 +153,41 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise EngineError(f"{path}: not a whole results file of the engine ({ADVICE})") from error
+
+
+def about_of(path: Path) -> About:
+    """What a file tells of itself, from its HDF5 alone."""
+    with opened(path) as file:
+        items = {name: entry_of(name, item) for name, item in items_in(file, path).items()}
+        return About(facts_in(file, path), items)
+
+
+def value_of(path: Path, item_path: str) -> Any:
+    """The value of an item; particles and their spectra stay on disk and are read one by one."""
+    with opened(path) as file:
+        item = item_in(file, path, item_path)
+        what = what_is(item)
+        if what not in ("particles", "spectra"):
+            return decoded(item)
+    return StoredParticles(path, item_path) if what == "particles" else StoredSpectra(path, item_path)
+
+
+def damage_of(path: Path) -> str:
+    """What is wrong with a file, all of whose values are read; empty where nothing is."""
+    with opened(path) as file:
+        for name, item in datasets_in(file, path).items():
+            if item.chunks is None and item.size:
+                return f"{name} has no checksum"
+            if not matches_checksums(item, path):
+                return f"values of {name} do not match their checksum"
+        items = items_in(file, path)
+        for name in items:
+            if what_is(file[name]) not in ("particles", "spectra", "volume"):
+                decoded(file[name])
+        told = about(path)
+        if told and told != About(facts_in(file, path), {name: entry_of(name, item) for name, item in items.items()}):
+            return "its seal tells something else than what stands in it"
+    return ""
 
 
 def facts_in(file: Any, path: Path) -> StoredStep:
@@ -255,6 +221,17 @@ def _mapping(value: Any, *types: type) -> dict[str, Any]:
     if not isinstance(found, dict) or (types and not all(isinstance(one, types) for one in found.values())):
         raise ValueError(f"{found!r} is no mapping to {types}")
     return found
+
+
+def entry_of(path: str, item: Any) -> StoredItem:
+    """What an item tells without its values; of a summary all of it."""
+    what = what_is(item)
+    notes: Any = {}
+    if what == "curve":
+        notes = json.loads(text_of(item.attrs["notes"]))
+    elif what == "summary":
+        notes = decoded(item)
+    return StoredItem(path, what, shape_of(item), float(item.attrs.get("pixel_size_A", 0.0)), notes)
 
 
 def item_in(file: Any, path: Path, item_path: str, what: str = "") -> Any:
@@ -293,7 +270,7 @@ def datasets_in(file: Any, path: Path) -> dict[str, Any]:
                 or not isinstance(group.get(part, getlink=True), h5py.HardLink)
             ):
                 raise EngineError(f"{path}: {full} is a link to elsewhere, which no results file holds ({ADVICE})")
-            if not _NAME.fullmatch(part):
+            if not NAME.fullmatch(part):
                 raise EngineError(f"{path}: {part!r} is no name of an item ({ADVICE})")
             item = group[part]
             if isinstance(item, h5py.Datatype):
@@ -328,7 +305,7 @@ def matches_checksums(item: Any, path: Path) -> bool:
                 item[first : first + depth]
     except OSError as error:
         if error.errno is not None:  # the system's; HDF5's own complaints have no number
-            raise _refused(path, error) from error
+            raise refused(path, error) from error
         return False
     return True
 

@@ -13,14 +13,17 @@ import numpy as np
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.devices import to_host
 from engine.memory import available_bytes
-from engine.step import Item, Outputs, SpectraStream, Step, Stream, VolumeStream
+from engine.outputs import Item, Outputs, SpectraStream, Stream, VolumeStream
+from engine.step import Step
 from engine.store import seal
 from engine.store.chunks import writer
 from engine.store.disk import disk
+from engine.store.plain import plain
+from engine.store.reading import entry_of, facts_in
+from engine.store.sealed import About, StoredItem
 from engine.store.sink import Sink
 from engine.version import engine_version
 
-LAYOUT = 2
 FORMAT = ("v110", "v110")  # HDF5 1.10: its metadata carry checksums, the default format's do not
 _CUBE = 32
 """Longest side in voxels of the equal parts that a volume is stored in: boxes are cut from it without reading it all."""
@@ -43,10 +46,10 @@ def write(handle: int, facts: Mapping[str, Any], outputs: Outputs, seconds: floa
         with h5py.File(sink, "w", libver=FORMAT) as file:
             fill(file, facts, outputs, seconds, sink.check)
             file.flush()
-            extents = seal.extents_of(file)
+            extents, about = seal.extents_of(file), about_of(file)
     finally:
         sink.finish()
-    disk().write(handle, seal.seal(sink.read_at, sink.size, extents), sink.size)
+    disk().write(handle, seal.seal(sink.read_at, sink.size, extents, about.plain()), sink.size)
 
 
 def stream_bytes(outputs: Outputs) -> int:
@@ -59,7 +62,7 @@ def facts_of(
 ) -> dict[str, Any]:
     labels = dict(step.labels)
     facts: dict[str, Any] = {
-        "layout": LAYOUT,
+        "layout": seal.LAYOUT,
         "engine": engine_version(),
         "key": key,
         "kind": kind,
@@ -93,6 +96,18 @@ def fill(
     for name in sorted(outputs):
         _encode(file, name, outputs[name], check)
     _set(file, seconds=float(seconds() if callable(seconds) else seconds))
+
+
+def about_of(file: Any) -> About:
+    """What an open file tells, for its seal."""
+    items: dict[str, StoredItem] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if "what" in item.attrs:
+            items[name] = entry_of(name, item)
+
+    file.visititems(visit)
+    return About(facts_in(file, Path()), items)
 
 
 def _set(place: Any, **attributes: Any) -> None:
@@ -225,12 +240,3 @@ def _dataset(place: Any, name: str, values: np.ndarray) -> Any:
             "fletcher32": True,
         }
     return place.create_dataset(name, data=values, track_times=False, **chunked)
-
-
-def plain(value: Any) -> Any:
-    """What json cannot write by itself, as numbers and lists."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise ValueError(f"{type(value).__name__} {value!r} is no number, text or list of them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -17,13 +18,13 @@ def unsealed(content: bytes) -> bytes:
     return content[: -16 - length]
 
 
-def resealed(path: Path, extents: list[seal.Extent] | None = None) -> None:
-    """Puts a true seal behind an HDF5 file that has none."""
+def resealed(path: Path, extents: list[seal.Extent] | None = None, told: Any = None) -> None:
+    """Puts a true seal behind an HDF5 file that has none; without `told` it says nothing, as those of layout 2."""
     content = path.read_bytes()
     if extents is None:
         with h5py.File(path, "r") as file:
             extents = seal.extents_of(file)
-    path.write_bytes(content + seal.seal(lambda low, n: content[low : low + n], len(content), extents))
+    path.write_bytes(content + seal.seal(lambda low, n: content[low : low + n], len(content), extents, told))
 
 
 @contextmanager

@@ -31,7 +31,8 @@ from engine.files import (
     write_table_map,
     write_volume,
 )
-from engine.step import SpectraStream, Step, Stream
+from engine.outputs import SpectraStream, Stream
+from engine.step import Step
 from engine.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -31,9 +31,9 @@ from engine.files import (
     read_volume,
     volume_facts,
 )
+from engine.outputs import Stream
 from engine.project import load
 from engine.query import query
-from engine.step import Stream
 from engine.store import Store
 
 PHANTOM = """kind = "phantom"
@@ -127,7 +127,7 @@ def _marks(path: Path) -> None:
 def _step(path: Path) -> None:
     store = Store(path.parent)
     store.facts(path.stem)
-    for item in store.listing(path.stem):
+    for item in store.items(path.stem).values():
         value = store.read(path.stem, item.path)
         if isinstance(value, Particles):
             value.read(int(value.tags[0]))

@@ -180,7 +180,7 @@ def test_what_the_layout_does_not_declare_is_refused(store: Store, tmp_path: Pat
     with changed(path) as file:
         spoil(file, tmp_path)
     looks = [
-        lambda: store.listing("ite_0001"),
+        lambda: store.items("ite_0001"),
         lambda: store.read("ite_0001", "table"),
         lambda: store.read("ite_0001", "stolen"),
         lambda: store.volume_facts("ite_0001", "average"),
@@ -258,4 +258,4 @@ def test_a_seal_that_claims_metadata_for_values_still_lets_nothing_through(store
     with changed(path) as file:
         external_link(file, path.parent.parent)
     with pytest.raises(EngineError, match="stolen"):
-        store.listing("ite_0001")
+        store.items("ite_0001")

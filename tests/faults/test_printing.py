@@ -20,9 +20,9 @@ from engine.cli import progress, show
 from engine.data import Catalogue, Particles, TomogramFacts
 from engine.events import ProjectDone, ProjectStarted, StepStarted
 from engine.faults import EngineError, Fault
+from engine.outputs import Stream
 from engine.plan import plan
 from engine.project import load
-from engine.step import Stream
 from engine.store import Store
 
 CLI = Path(show.__file__).parent

@@ -17,7 +17,7 @@ from faults.sealing import changed
 
 import engine
 from engine.faults import EngineError
-from engine.store import Store, reading
+from engine.store import Store, sealed
 from engine.verify import verify
 
 FLIPS = 1000 if os.environ.get("ENGINE_FAULTS") == "long" else 60
@@ -112,18 +112,18 @@ def test_a_file_that_another_program_wrote_to_is_found(folder: Path) -> None:
 def test_what_a_newer_engine_wrote_is_no_damage_and_is_never_set_aside(folder: Path) -> None:
     path = folder / "pr_1" / "ite_0001.h5"
     with changed(path) as file:
-        file.attrs["layout"] = 3
+        file.attrs["layout"] = 4
     content = path.read_bytes()
     result = small_campaign.engine("verify", "--mend", str(folder))
     assert result.exit_code == 1
     assert "pr_1: 2 steps, " in result.output
     assert "not all could be read" in result.output
     assert (
-        "ite_0001: unread: layout 3 is newer than this engine, which reads up to 2 (update the engine)" in result.output
+        "ite_0001: unread: layout 4 is newer than this engine, which reads up to 3 (update the engine)" in result.output
     )
     assert "--mend" not in result.stderr
     assert path.read_bytes() == content
-    with pytest.raises(EngineError, match="layout 3 is newer"):
+    with pytest.raises(EngineError, match="layout 4 is newer"):
         Store(folder / "pr_1").read("ite_0001", "average")
 
 
@@ -148,9 +148,9 @@ def test_what_the_disk_does_not_hand_out_is_no_damage(
         return pread(handle, n_bytes, offset)
 
     if is_of_values:
-        monkeypatch.setattr(reading.io, "FileIO", Failing)
+        monkeypatch.setattr(sealed.io, "FileIO", Failing)
     else:
-        monkeypatch.setattr(reading.os, "pread", refused)
+        monkeypatch.setattr(sealed.os, "pread", refused)
     findings = [one for project in verify([folder], mend=True) for one in project.findings]
     assert {one.manner for one in findings} == {"unread"}
     assert "cannot be read: Input/output error (" in findings[0].what

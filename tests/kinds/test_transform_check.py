@@ -11,6 +11,7 @@ from engine.faults import EngineError
 from engine.files import Markers, write_markers
 from engine.forecast import forecast
 from engine.project import load
+from engine.step import key_of
 
 FILES = {
     "truth": 'kind = "phantom"\n[object]\nblobs = 10\nradius_px = 5\n[boxes]\nbox_px = 20\ncount = 6\nshift_px = 1\n',
@@ -87,7 +88,7 @@ def test_nothing_random_means_no_seed_in_the_key(campaign: Path) -> None:
         for seed in (0, 1):
             assert not faults(campaign, f"{text}[compute]\nseed = {seed}\n")
             (step,) = load(campaign / "t_1.toml").steps
-            keys.append(step.key({}))
+            keys.append(key_of(step.function_name, step.version, step.settings_json, {}))
         assert (keys[0] != keys[1]) is changes
 
 

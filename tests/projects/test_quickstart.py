@@ -40,7 +40,7 @@ def values(folder):
     for project in ("phantom", "pr_1", "truth"):
         store = Store(folder / project)
         for step in store.step_names():
-            for item in store.listing(step):
+            for item in store.items(step).values():
                 value = store.read(step, item.path)
                 if item.what == "table":
                     value = np.column_stack([value[name] for name in value])

@@ -14,7 +14,8 @@ from engine.kinds.alignment.spectra import cached_reach, reach_fpx
 from engine.kinds.alignment.timing import seconds_to_align
 from engine.kinds.form import Round
 from engine.kinds.polish import STENCIL
-from engine.step import Cost, Share, block_bytes
+from engine.outputs import block_bytes
+from engine.step import Cost, Share
 
 
 def first_average(project: Project, box_px: int) -> Share:

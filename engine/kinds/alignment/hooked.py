@@ -17,7 +17,8 @@ from engine.kinds.alignment.iterate import Iterate, iterate, summary
 from engine.kinds.form import Form
 from engine.kinds.hooks import called, source_of
 from engine.kinds.imposing import imposed
-from engine.step import Outputs, Step
+from engine.outputs import Outputs
+from engine.step import Step
 
 _AVERAGE = re.compile(r"refs/(\d+)/average")
 _MOST_COLUMNS = 6

@@ -34,7 +34,8 @@ from engine.kinds.averaging import (
 from engine.kinds.form import Form, Round
 from engine.kinds.imposing import imposed
 from engine.kinds.region import Region
-from engine.step import Outputs, of_reference
+from engine.outputs import Outputs
+from engine.step import of_reference
 
 FOUND = 7
 """What is found of a particle: three angles in degrees, the shift x, y, z in px, the cc."""

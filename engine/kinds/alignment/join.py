@@ -15,7 +15,7 @@ from engine.kinds.alignment.adaptive import in_force, next_lowpass_fpx
 from engine.kinds.averaging import ended, fsc_curve
 from engine.kinds.form import Bandpass, Form, Helix
 from engine.kinds.imposing import imposed
-from engine.step import Outputs
+from engine.outputs import Outputs
 
 
 class Join(Form):

@@ -26,7 +26,8 @@ from engine.kinds.alignment.iterate import Given, Iterate, given, summary
 from engine.kinds.alignment.select import crowded, select_uncrowded
 from engine.kinds.averaging import fsc_curve
 from engine.kinds.stability import adjusted_rand_index, changed_share
-from engine.step import Outputs, of_reference
+from engine.outputs import Outputs
+from engine.step import of_reference
 
 
 class IterateSeveral(Iterate):

@@ -13,7 +13,7 @@ from engine.devices import Work, to_host
 from engine.kernels.fourier import EDGE_FPX, shrunk, spectrum_block
 from engine.kinds import sense
 from engine.kinds.form import Adaptive, Bandpass, Form
-from engine.step import Outputs, SpectraStream, block_bytes
+from engine.outputs import Outputs, SpectraStream, block_bytes
 
 MARGIN = 1.5
 """How far a block reaches, in reaches of the band: beyond it an average still has shells for its FSC to fall in."""

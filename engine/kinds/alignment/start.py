@@ -18,7 +18,8 @@ from engine.kinds.alignment.halves import refuse_equal, refuse_shared
 from engine.kinds.averaging import looked_through, summed, without
 from engine.kinds.form import Bandpass, Form
 from engine.kinds.halving import halves_text, with_halves
-from engine.step import Outputs, of_reference
+from engine.outputs import Outputs
+from engine.step import of_reference
 
 HalfName = Literal["odd", "even"]
 

@@ -15,7 +15,8 @@ from engine.kinds.alignment.form import Masks
 from engine.kinds.alignment.start import drawn_masks, starting_reference, template_read
 from engine.kinds.averaging import bad_tags, without
 from engine.kinds.form import Form
-from engine.step import Outputs, of_reference
+from engine.outputs import Outputs
+from engine.step import of_reference
 
 
 class StartSeveral(Form):

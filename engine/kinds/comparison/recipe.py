@@ -20,7 +20,8 @@ from engine.kinds.mask_form import Mask
 from engine.kinds.move_costs import share_of
 from engine.kinds.move_search import Search
 from engine.kinds.stability import adjusted_rand_index
-from engine.step import Cost, Named, Outputs, Share, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Named, Share, Step
 
 ITEMS = {
     "errors": Named("curve", "angle and shift error of every particle"),

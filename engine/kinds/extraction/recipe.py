@@ -15,7 +15,8 @@ from engine.geometry import points
 from engine.kinds import binning, cutting
 from engine.kinds.extraction.form import ITEMS, Box, Points, Project, Sampling
 from engine.kinds.form import Form, reads
-from engine.step import Cost, Outputs, Step, Stream
+from engine.outputs import Outputs, Stream
+from engine.step import Cost, Step
 
 
 def unfold(project: Project) -> list[Step]:

@@ -15,7 +15,8 @@ from engine.kernels import vesicles
 from engine.kinds.form import Form
 from engine.kinds.measuring import measured, seconds
 from engine.kinds.picking.form import Finding, Range
-from engine.step import Outputs, Share
+from engine.outputs import Outputs
+from engine.step import Share
 
 MAP_BYTES, SEARCH_BYTES = 4, 70
 """Read of a voxel of the map, and held for one of the small map that is searched: as was measured."""

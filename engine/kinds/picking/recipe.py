@@ -34,7 +34,8 @@ from engine.kinds.picking.form import (
 from engine.kinds.picking.marked import Group, Place, Places, groups_of, named_marks, place_listed, place_of
 from engine.kinds.picking.points import Picked, picked
 from engine.kinds.picking.shapes import Shape, shapes_of
-from engine.step import Cost, Input, Named, Outputs, Share, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Input, Named, Share, Step
 
 ITEMS = {
     "table": Named("table", "oriented points: tag, tomo, reg, position, angles"),

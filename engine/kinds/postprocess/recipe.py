@@ -19,7 +19,8 @@ from engine.kinds.postprocess.form import Automatic, Directional, Fsc, Local, Po
 from engine.kinds.postprocess.parts import by_direction, local_resolution
 from engine.kinds.postprocess.sharp import centred_lowpass, guinier_curve, sharp_map
 from engine.kinds.postprocess.telling import star_facts, stored_fsc, summarised
-from engine.step import Cost, Named, Outputs, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Named, Step
 
 ITEMS = {
     "half1": Named("volume", "the first half map as it was read; RELION takes it by the name half1_unfil.mrc"),

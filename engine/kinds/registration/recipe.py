@@ -17,7 +17,8 @@ from engine.kinds.mask_form import Mask
 from engine.kinds.move_costs import share_of
 from engine.kinds.move_search import Search, found, likeness
 from engine.kinds.registration.form import Project
-from engine.step import Cost, Input, Named, Outputs, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Input, Named, Step
 
 ITEMS = {
     "map": Named("volume", "data.map, moved"),

@@ -15,7 +15,8 @@ from engine.kinds.halving import Split, halves_text, with_halves
 from engine.kinds.selection.checking import faults_of_table
 from engine.kinds.selection.filters import groups, judged
 from engine.kinds.selection.form import Filter, Project
-from engine.step import Item, Named, Outputs, Step
+from engine.outputs import Item, Outputs
+from engine.step import Named, Step
 
 ITEMS = {
     "table": Named("table", "the rows that every filter kept"),

@@ -17,7 +17,8 @@ from engine.kinds.specimen import density
 from engine.kinds.specimen.form import Hexamer, Marks, Others, Particles, Project, Tomograms
 from engine.kinds.specimen.hexamer import unit_cell_beads
 from engine.kinds.specimen.scene import Scene, Vesicle, direction, scene
-from engine.step import Cost, Named, Outputs, Share, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Named, Share, Step
 
 ITEMS = {
     "tomogram": Named("volume", "the tomogram"),

@@ -28,7 +28,8 @@ from engine.kinds.transform.form import (
     Subbox,
     is_random,
 )
-from engine.step import Cost, Input, Named, Outputs, Share, Step
+from engine.outputs import Outputs
+from engine.step import Cost, Input, Named, Share, Step
 
 ITEMS = {
     "table": Named("table", "the poses after the last operation"),
