@@ -73,6 +73,25 @@ def test_every_item_comes_back_with_its_bits(tmp_path: Path, with_stream: bool) 
     assert store.step_names() == [name]
 
 
+def test_a_step_tells_of_itself_what_its_file_holds(tmp_path: Path) -> None:
+    store, made = Store(tmp_path / "pr_1"), outputs(with_stream=True)
+    made["fsc"] = Curve(made["fsc"].columns, {"resolution_A": np.nan, "of": "größer", "shells": [1, 2]})
+    path = write(store, made)
+    items = store.items("half_even/ite_0003")
+    with h5py.File(path) as file:
+        for name, one in items.items():
+            assert one.shape == file[name].shape, name
+            assert one.what == file[name].attrs["what"].decode()
+    assert set(items) == set(made)
+    assert (items["particles"].pixel_size_A, items["chosen"].pixel_size_A) == (1.35, 0)
+    assert np.isnan(items["fsc"].notes["resolution_A"])
+    assert (items["fsc"].notes["of"], items["fsc"].notes["shells"]) == ("größer", [1, 2])
+    assert items["summary"].notes == store.read("half_even/ite_0003", "summary")
+    assert store.what("half_even/ite_0003", "fsc") == "curve"
+    assert store.what("half_even/ite_0003", "absent") == ""
+    assert "seal" not in store.damage("half_even/ite_0003")
+
+
 def test_the_facts_of_a_step_are_the_attributes_of_its_file(tmp_path: Path) -> None:
     store = Store(tmp_path / "pr_1")
     assert store.facts("half_even/ite_0003") is None

@@ -18,6 +18,7 @@ import numpy as np
 from engine.data import Catalogue, Curve, Table, Volume
 from engine.data.tomogram import Corner, between
 from engine.faults import EngineError
+from engine.step import as_json
 from engine.store.sealed import ADVICE, NAME, WHATS, About, StoredItem, StoredStep, about, refuse_newer, refused, sealed
 
 _DEEPEST = 8
@@ -184,8 +185,8 @@ def damage_of(path: Path) -> str:
         for name in items:
             if what_is(file[name]) not in ("particles", "spectra", "volume"):
                 decoded(file[name])
-        told = about(path)
-        if told and told != About(facts_in(file, path), {name: entry_of(name, item) for name, item in items.items()}):
+        stands = About(facts_in(file, path), {name: entry_of(name, item) for name, item in items.items()})
+        if (told := about(path)) and as_json(told.plain()) != as_json(stands.plain()):
             return "its seal tells something else than what stands in it"
     return ""
 

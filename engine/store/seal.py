@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 LAYOUT = 3
-"""Of the results files that are sealed so: schemas/results.md."""
+"""Of results files, as schemas/results.md has it. Seals of layout 2 say nothing about the file."""
 
 MAGIC = b"engseal1"
 _TAIL_BYTES = 8 + len(MAGIC)

@@ -16,8 +16,8 @@ from engine.store import seal
 
 ADVICE = "engine verify tells what else is damaged; with --mend it is set aside, and the next run makes it anew"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_AXES = {"volume": 3, "table": 2, "curve": 2, "particles": 4, "spectra": 5}
 WHATS = ("volume", "table", "curve", "particles", "spectra", "array", "summary", "catalogue")
+_AXES = {"volume": 3, "table": 2, "curve": 2, "particles": 4, "spectra": 5}
 
 
 class Unjudged(EngineError):
@@ -83,14 +83,15 @@ class About:
 def about(path: Path) -> About | None:
     """What the file tells of itself; None of one of layout 2, whose seal says nothing."""
     raw, plain = _checked(path)
-    raw.close()
+    with raw:
+        n_bytes = os.fstat(raw.fileno()).st_size
     if plain is None:
         return None
     try:
         refuse_newer(plain["step"]["layout"], path)
-        items = {name: _item(name, told) for name, told in sorted(plain["items"].items())}
+        items = {name: _item(name, told, n_bytes) for name, told in sorted(plain["items"].items())}
         return About(_step(path, plain["step"]), items)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise EngineError(f"{path}: not a whole results file of the engine ({ADVICE})") from error
 
 
@@ -148,17 +149,14 @@ def _step(path: Path, told: Mapping[str, Any]) -> StoredStep:
     return StoredStep(path=path, **{**told, **numbers})
 
 
-def _item(path: str, told: Mapping[str, Any]) -> StoredItem:
+def _item(path: str, told: Mapping[str, Any], most_bytes: int) -> StoredItem:
+    """What is told of an item; a ValueError where it cannot be one of a file of so many bytes."""
     what, shape, notes = told["what"], tuple(told["shape"]), told["notes"]
-    if what not in WHATS or not is_item_path(path) or not isinstance(notes, dict):
+    if what not in WHATS or not all(map(NAME.fullmatch, path.split("/"))) or not isinstance(notes, dict):
         raise ValueError(f"{path!r} is no item")
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+    if not all(isinstance(size, int) and size >= 0 for size in shape) or math.prod(shape) > most_bytes:
         raise ValueError(f"{path!r} has no shape")
     return StoredItem(path, what, shape, float(told["pixel_size_A"]), notes)
-
-
-def is_item_path(path: str) -> bool:
-    return all(NAME.fullmatch(part) for part in path.split("/"))
 
 
 def refused(path: Path, error: OSError) -> Unjudged:

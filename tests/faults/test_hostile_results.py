@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import toy
-from faults.sealing import changed, resealed
+from faults.sealing import changed, resealed, resealed_as
 
 from engine.data import Table, Volume
 from engine.faults import EngineError
@@ -259,3 +260,60 @@ def test_a_seal_that_claims_metadata_for_values_still_lets_nothing_through(store
         external_link(file, path.parent.parent)
     with pytest.raises(EngineError, match="stolen"):
         store.items("ite_0001")
+
+
+def item(**changes: object) -> Callable[[Any], object]:
+    return lambda plain: plain["items"]["average"].update(changes)
+
+
+def fact(**changes: object) -> Callable[[Any], object]:
+    return lambda plain: plain["step"].update(changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plain: plain.clear(),
+        lambda plain: plain.update(items=[]),
+        lambda plain: plain.update(step=[]),
+        lambda plain: plain["step"].pop("key"),
+        lambda plain: plain["items"].update({"../stolen": plain["items"]["average"]}),
+        lambda plain: plain["items"]["average"].pop("shape"),
+        fact(layout=99),
+        fact(layout="two"),
+        fact(version=1.5),
+        fact(seconds="long"),
+        fact(seconds=float("nan")),
+        fact(settings=[]),
+        fact(inputs={"a": 1}),
+        fact(labels={"ite": []}),
+        fact(step="../../ite_0001"),
+        fact(key=7),
+        fact(more=1),
+        item(what="stolen"),
+        item(what=["volume"]),
+        item(shape=[4, 4]),
+        item(shape=[4, -4, 4]),
+        item(shape=["4", 4, 4]),
+        item(shape=None),
+        item(shape=[10**9, 10**9, 10**9]),
+        fact(seconds=10**400),
+        fact(layout=float("inf")),
+        item(notes=[]),
+        item(pixel_size_A="much"),
+    ],
+)
+def test_a_seal_that_tells_what_no_file_can_be_is_refused(store: Store, change: Callable[[Any], object]) -> None:
+    path = store.path("ite_0001")
+    resealed_as(path, change)
+    with pytest.raises(EngineError, match=re.escape(str(path))) as refused:
+        store.facts("ite_0001")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_seal_that_tells_something_else_than_the_file_is_damage(store: Store) -> None:
+    path = store.path("ite_0001")
+    assert store.damage("ite_0001") != "its seal tells something else than what stands in it"
+    resealed_as(path, item(shape=[9, 9, 9]))
+    assert store.volume_facts("ite_0001", "average").shape_zyx == (9, 9, 9)
+    assert store.damage("ite_0001") == "its seal tells something else than what stands in it"
