@@ -18,11 +18,14 @@ def folder() -> Path:
 
 def write(path: Path, text: str) -> None:
     """Keeps a text, whole; where nothing can be written, nothing is kept."""
-    with suppress(OSError, RuntimeError):
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}.tmp")
         aside.write_text(text, "utf-8")
         aside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink()
 
 
 def hashed(text: str) -> str:

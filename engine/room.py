@@ -26,9 +26,11 @@ def refuse_without_room(project: Project, step: Step, workers: int) -> None:
         )
     available = available_bytes()
     if available is not None and needed.memory_bytes > MEMORY_SLACK * available:
-        fewer = "give fewer workers (--workers), or " if workers > 1 else ""
+        used, fewer = "1 worker", ""
+        if workers > 1:
+            used, fewer = f"{workers} workers", "give fewer workers (--workers), or "
         raise EngineError(
-            f"{project.name}: {step.name} needs about {_told(needed.memory_bytes)} of memory with {workers} workers, and "
+            f"{project.name}: {step.name} needs about {_told(needed.memory_bytes)} of memory with {used}, and "
             f"{_told(available)} are left ({fewer}end other programs, then run again)"
         )
 

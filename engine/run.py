@@ -241,7 +241,11 @@ class _Run:
         return {name: stoppable(value) for name, value in outputs.items()}
 
     def _devices(self) -> str:
-        used = f"GPU {', '.join(map(str, self.gpus))}" if self.gpus else f"CPU, {self.workers} workers"
+        used = (
+            f"GPU {', '.join(map(str, self.gpus))}"
+            if self.gpus
+            else f"CPU, {self.workers} worker{'s' if self.workers > 1 else ''}"
+        )
         return f"{socket.gethostname()}: {used}"
 
     def _tell(self, event: Event) -> None:
