@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 from engine.address import LAST, Address
@@ -24,19 +24,17 @@ def locate(project: Outline[S], address: Address, complete: Iterable[str] | None
     complete: names of the steps that count, all planned ones when None; without `ite` the last of them is meant. It may
     leave the list empty. What the project can never have is an EngineError that says what there is.
     """
-    makers = _makers(project, address)
-    found = [_of_one_tomogram(address, part, complete) for part in _by_tomogram(address, makers)]
+    counting = None if complete is None else set(complete)
+    found = [_of_one_tomogram(address, part, counting) for part in _by_tomogram(address, _makers(project, address))]
     return [pair for part in found for pair in part]
 
 
-def _of_one_tomogram(
-    address: Address, makers: list[tuple[S, str]], complete: Iterable[str] | None
-) -> list[tuple[S, str]]:
+def _of_one_tomogram(address: Address, makers: list[tuple[S, str]], complete: Set[str] | None) -> list[tuple[S, str]]:
     makers = _of_half(address, makers)
     chosen = _of_reference(address, makers)
     numbers = sorted({int(step.labels["ite"]) for step, _ in chosen if "ite" in step.labels})
     _check_iterations(address, numbers)
-    counting = chosen if complete is None else [pair for pair in chosen if pair[0].name in set(complete)]
+    counting = chosen if complete is None else [pair for pair in chosen if pair[0].name in complete]
     if address.ite == LAST or not numbers:
         return [pair for pair in counting if pair[0] is counting[-1][0]]
     by_number: dict[int, list[tuple[S, str]]] = {}

@@ -70,6 +70,11 @@ class Outline(ABC, Generic[S_co]):
         kept = tomograms_read(self, read)
         return for_each(self.own_steps, chosen_tomograms(self, kept), kept)
 
+    @cached_property
+    def by_name(self) -> Mapping[str, S_co]:
+        """The steps by their names."""
+        return {step.name: step for step in self.steps}
+
     def neighbour(self, address: Address) -> AnyOutline:
         """The project that an address names, from the same folder."""
         return self.beside(neighbour_file(self.path, address))

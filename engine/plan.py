@@ -223,10 +223,9 @@ def _is_scratch(project: AnyOutline, source: Input) -> bool:
 
 def step_named(project: Outline[S], name: str) -> S:
     """The project's step of that name; asking for another is a slip of the kind, a ValueError."""
-    for step in project.steps:
-        if step.name == name:
-            return step
-    raise ValueError(f"{project.name} has no step {name!r}; it has {[step.name for step in project.steps]}")
+    if name not in project.by_name:
+        raise ValueError(f"{project.name} has no step {name!r}; it has {list(project.by_name)}")
+    return project.by_name[name]
 
 
 def identity(path: Path) -> str:

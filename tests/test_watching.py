@@ -146,3 +146,14 @@ def test_projects_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> N
     for project in (first, second):
         pace.hear(ProjectStarted("pr_1", 4, 4), 0.0)
         assert pace.projects["pr_1"] is project
+
+
+def test_a_fault_of_a_neighbour_is_told_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tomos.toml").write_text('kind = "catalogue"\n[[tomograms]]\nnumber = 1\npth = "one.mrc"\n')
+    (tmp_path / "cut.toml").write_text(
+        'kind = "extraction"\neach = "tomogram"\n[data]\ntable = "all.tbl"\ncatalogue = "tomos:tomograms"\n'
+        "[box]\nsize_px = 48\n"
+    )
+    result = engine("status", "cut.toml")
+    assert (result.exit_code, result.output) == (0, "cut: 1 fault: engine check tomos.toml\n")

@@ -70,7 +70,8 @@ def _plain(path: Path, one: Status | list[Fault]) -> Any:
 
 def _line(path: Path, one: Status | list[Fault]) -> str:
     if isinstance(one, list):
-        return f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {shlex.quote(show.short(path))}"
+        wrong = one[0].path or path  # it may be that of a neighbour
+        return f"{path.stem}: {show.counted(len(one), 'fault')}: engine check {shlex.quote(show.short(wrong))}"
     return status_line(one)
 
 
