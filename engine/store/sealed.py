@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def _checked(path: Path) -> tuple[io.FileIO, Any]:
 
 
 def _step(path: Path, told: Mapping[str, Any]) -> StoredStep:
-    """The facts; a ValueError where one is not of its type."""
+    """The facts, of which there may be more than this engine knows; a ValueError where one is not of its type."""
     kinds = {
         str: ("engine", "key", "kind", "step", "function", "started", "devices"),
         int: ("layout", "version"),
@@ -146,7 +146,8 @@ def _step(path: Path, told: Mapping[str, Any]) -> StoredStep:
         raise ValueError("a label is neither a number nor a text")
     if not math.isfinite(numbers["seconds"]):
         raise ValueError("the seconds are none")
-    return StoredStep(path=path, **{**told, **numbers})
+    known = {one.name: told[one.name] for one in fields(StoredStep) if one.name != "path"}
+    return StoredStep(path=path, **{**known, **numbers})
 
 
 def _item(path: str, told: Mapping[str, Any], most_bytes: int) -> StoredItem:

@@ -289,7 +289,6 @@ def fact(**changes: object) -> Callable[[Any], object]:
         fact(labels={"ite": []}),
         fact(step="../../ite_0001"),
         fact(key=7),
-        fact(more=1),
         item(what="stolen"),
         item(what=["volume"]),
         item(shape=[4, 4]),
@@ -309,6 +308,16 @@ def test_a_seal_that_tells_what_no_file_can_be_is_refused(store: Store, change: 
     with pytest.raises(EngineError, match=re.escape(str(path))) as refused:
         store.facts("ite_0001")
     assert "\n" not in str(refused.value)
+
+
+def test_a_seal_may_tell_more_than_this_engine_knows(store: Store) -> None:
+    before = store.facts("ite_0001")
+    resealed_as(
+        store.path("ite_0001"), lambda plain: plain.update(more=1) or fact(more=1)(plain) or item(more=1)(plain)
+    )
+    assert store.facts("ite_0001") == before
+    assert store.what("ite_0001", "average") == "volume"
+    assert "seal" not in store.damage("ite_0001")
 
 
 def test_a_seal_that_tells_something_else_than_the_file_is_damage(store: Store) -> None:
