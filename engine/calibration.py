@@ -22,19 +22,26 @@ from engine.version import ENGINE, version_of
 KEPT_DAYS = 30
 """After so long a time is measured again: drivers, firmware and neighbours change."""
 
+SAME_PACE = 1.3
+"""A machine that is by more than this quicker or slower than when a time was measured is measured again: a laptop on its
+battery, a virtual machine whose neighbours have woken up."""
+
 LARGEST_BYTES = 1 << 20
 
 _RESTS_ON = (ENGINE, "numpy", "scipy", "numba")
 """Packages whose code is timed; another version of one is another device."""
 
 
-def kept(what: str, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
-    """The seconds known under a name, measured now where they are not: some finite numbers, none below 0."""
+def kept(what: str, measure: Callable[[], tuple[float, ...]], pace: Callable[[], float]) -> tuple[float, ...]:
+    """The seconds known under a name, measured now where they are not: some finite numbers, none below 0.
+
+    pace: the seconds that a fixed piece of work takes now, above 0.
+    """
     known = _read().get(cache.hashed(what))
-    if known is not None:
-        return known
+    if known is not None and 1 / SAME_PACE < pace() / known["pace"] < SAME_PACE:
+        return tuple(map(float, known["seconds"]))
     found = measure()
-    _add(cache.hashed(what), found)
+    _add(cache.hashed(what), found, pace())
     return found
 
 
@@ -59,13 +66,11 @@ def path() -> Path:
     return cache.folder() / f"times-{cache.hashed(device())}.json"
 
 
-def _read() -> dict[str, tuple[float, ...]]:
-    """The times that are kept, without those that are too old or are none."""
+def _read() -> dict[str, Any]:
+    """The entries that are kept, without those that are too old or are none."""
     oldest = time.time() - KEPT_DAYS * 86400
     return {
-        name: tuple(map(float, entry["seconds"]))
-        for name, entry in _content().items()
-        if _is_entry(entry) and oldest < entry["when"] <= time.time()
+        name: entry for name, entry in _content().items() if _is_entry(entry) and oldest < entry["when"] <= time.time()
     }
 
 
@@ -80,16 +85,16 @@ def _content() -> dict[str, Any]:
 
 def _is_entry(entry: Any) -> bool:
     try:
-        numbers = [*map(float, entry["seconds"]), float(entry["when"])]
+        numbers = [*map(float, entry["seconds"]), float(entry["when"]), pace := float(entry["pace"])]
     except (LookupError, TypeError, ValueError, OverflowError):
         return False
-    return len(numbers) > 1 and all(math.isfinite(number) and number >= 0 for number in numbers)
+    return len(numbers) > 2 and pace > 0 and all(math.isfinite(number) and number >= 0 for number in numbers)
 
 
-def _add(name: str, seconds: tuple[float, ...]) -> None:
+def _add(name: str, seconds: tuple[float, ...], pace: float) -> None:
     """Keeps a time; where nothing can be written, nothing is kept."""
     times = {known: entry for known, entry in _content().items() if _is_entry(entry)}
-    times[name] = {"seconds": seconds, "when": time.time()}
+    times[name] = {"seconds": seconds, "when": time.time(), "pace": pace}
     newest = dict(sorted(times.items(), key=lambda one: one[1]["when"])[-2000:])
     with suppress(RuntimeError):
         cache.write(path(), json.dumps({"device": device(), "times": newest}))

@@ -12,7 +12,7 @@ import pytest
 from engine import calibration, devices
 from engine.cache import folder as where_kept
 from engine.kinds import machine
-from engine.kinds.measuring import measured, seconds, sizes_alone
+from engine.kinds.measuring import measured, pace, seconds, sizes_alone
 from engine.workers import can_fork
 
 
@@ -34,18 +34,28 @@ def measure(times: list[float]) -> tuple[float, ...]:
 
 def test_a_time_is_measured_once_on_a_machine(cache: Path) -> None:
     times: list[float] = []
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 1.0)
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 1.0)
-    assert calibration.kept("b", lambda: measure(times)) == (0.5, 2.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 1.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 1.0)
+    assert calibration.kept("b", lambda: measure(times), lambda: 1.0) == (0.5, 2.0)
     (file,) = cache.iterdir()
     assert json.loads(file.read_text())["device"] == calibration.device()
 
 
 def test_another_device_is_measured_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[float] = []
-    calibration.kept("a", lambda: measure(times))
+    calibration.kept("a", lambda: measure(times), lambda: 1.0)
     monkeypatch.setattr(calibration, "device", lambda: "another")
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(("pace", "n_measured"), [(1.25, 1), (0.8, 1), (1.35, 2), (0.75, 2)])
+def test_a_machine_of_another_pace_is_measured_again(pace: float, n_measured: int) -> None:
+    times: list[float] = []
+    calibration.kept("a", lambda: measure(times), lambda: 1.0)
+    calibration.kept("a", lambda: measure(times), lambda: pace)
+    assert len(times) == n_measured
+    calibration.kept("a", lambda: measure(times), lambda: pace)
+    assert len(times) == n_measured
 
 
 @pytest.mark.parametrize(
@@ -60,29 +70,31 @@ def test_another_device_is_measured_itself(monkeypatch: pytest.MonkeyPatch) -> N
         lambda text: text.replace("0.5", "NaN"),
         lambda text: text.replace("0.5", '"x"'),
         lambda text: text.replace('"seconds"', '"minutes"'),
+        lambda text: text.replace('"pace": 1.0', '"pace": 0'),
+        lambda text: text.replace('"pace"', '"peace"'),
     ],
 )
 def test_a_spoilt_file_of_times_is_as_if_there_were_none(spoil) -> None:
     times: list[float] = []
-    calibration.kept("a", lambda: measure(times))
+    calibration.kept("a", lambda: measure(times), lambda: 1.0)
     calibration.path().write_text(spoil(calibration.path().read_text()))
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 2.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 2.0)
 
 
 def test_an_old_time_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[float] = []
-    calibration.kept("a", lambda: measure(times))
+    calibration.kept("a", lambda: measure(times), lambda: 1.0)
     later = calibration.time.time() + (calibration.KEPT_DAYS + 1) * 86400
     monkeypatch.setattr(calibration.time, "time", lambda: later)
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 2.0)
 
 
 def test_where_nothing_can_be_kept_it_is_measured_each_time(cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     times: list[float] = []
-    calibration.kept("a", lambda: measure(times))
-    assert calibration.kept("a", lambda: measure(times)) == (0.5, 2.0)
+    calibration.kept("a", lambda: measure(times), lambda: 1.0)
+    assert calibration.kept("a", lambda: measure(times), lambda: 1.0) == (0.5, 2.0)
 
 
 def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,6 +120,11 @@ def test_several_times_come_back_as_they_were_and_none_where_none_is_asked_for()
     with sizes_alone():
         assert first(4) == Both(0.0, 0.0)
     assert calls == [3]
+
+
+def test_the_pace_is_that_of_the_machine() -> None:
+    assert 1e-4 < pace() < 1.0
+    assert pace() == pace()
 
 
 def test_the_processors_time_is_what_is_told() -> None:

@@ -17,6 +17,11 @@ from threadpoolctl import threadpool_limits
 
 from engine import calibration
 
+PACE_S = 0.3
+"""How long the pace is looked at: from one tenth of a second to the next a core's speed changes by a tenth."""
+
+_BOX_PX = 64
+
 Asked = ParamSpec("Asked")
 Time = TypeVar("Time")
 
@@ -39,7 +44,7 @@ def measured(nothing: Time) -> Callable[[Callable[Asked, Time]], Callable[Asked,
                 _first.get()()
                 return _numbers(measure(*args, **others))
 
-            return _made(nothing, calibration.kept(what, now))
+            return _made(nothing, calibration.kept(what, now, pace))
 
         @wraps(measure)
         def asked(*args: Asked.args, **others: Asked.kwargs) -> Time:
@@ -57,6 +62,24 @@ def _numbers(times: Any) -> tuple[float, ...]:
 def _made(like: Any, numbers: tuple[float, ...]) -> Any:
     several: Any = type(like)
     return several(*numbers) if isinstance(like, tuple) else numbers[0]
+
+
+@lru_cache(maxsize=1)
+def pace() -> float:
+    """The seconds that a core takes for a fixed piece of work, as this process found them."""
+    n_done, start = 0, 0.0
+    with threadpool_limits(1):
+        piece_of_work()
+        start = time.thread_time()
+        while (spent := time.thread_time() - start) < PACE_S:
+            piece_of_work()
+            n_done += 1
+    return spent / n_done
+
+
+def piece_of_work() -> None:
+    """The transform of a box: what much of the engine's work is like. By NumPy, which is loaded in any case."""
+    np.fft.rfftn(np.ones((_BOX_PX,) * 3, np.float32))
 
 
 def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:
