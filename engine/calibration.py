@@ -22,9 +22,9 @@ from engine.version import ENGINE, version_of
 KEPT_DAYS = 30
 """After so long a time is measured again: drivers, firmware and neighbours change."""
 
-SAME_PACE = 1.3
+SAME_PACE = 1.5
 """A machine that is by more than this quicker or slower than when a time was measured is measured again: a laptop on its
-battery, a virtual machine whose neighbours have woken up."""
+battery, a virtual machine whose neighbours have woken up. From one second to the next a core's speed may change by a tenth."""
 
 LARGEST_BYTES = 1 << 20
 

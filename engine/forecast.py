@@ -345,7 +345,22 @@ def _all_cut(other: Project, makers: list[Step]) -> ParticleFacts | None:
     known = [facts for facts in found if facts]
     if len(known) < len(found):
         return None
-    return known[0]._replace(n_particles=sum(facts.n_particles for facts in known))
+    n_particles = sum(facts.n_particles for facts in known)
+    return known[0]._replace(n_particles=n_particles, pixel_size_A=_pixel_size_A(other, makers[0], look))
+
+
+def _pixel_size_A(project: Project, step: Step, look: FileLook) -> float:
+    """Of what a step will make: as its form tells it, else as the tomogram that it reads has it; 0 where nobody knows."""
+    read = step.inputs.get("tomogram")
+    if step.pixel_size_A or read is None:
+        return step.pixel_size_A
+    if found := look.volume(str(read.source)):
+        return found.pixel_size_A * step.bin_factor
+    if not isinstance(read.source, Address):
+        return 0.0
+    other = project.neighbour(read.source)
+    maker, _ = locate(other, read.source)[-1]
+    return _pixel_size_A(other, maker, FileLook(other)) * step.bin_factor
 
 
 def _volumes_bytes(step: Step, box_px: int) -> int:

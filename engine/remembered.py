@@ -99,14 +99,13 @@ def outline(path: str | Path) -> AnyOutline:
 
 def keep(project: Project, content: bytes) -> None:
     """Keeps the outline of the project of a file with that content, where nothing else decides it."""
-    if project.listing is not None:
+    if project.listing is not None or _kept(project.path, content) is not None:
         return
     with suppress(EngineError, ValueError, OSError, RuntimeError):
         text = json.dumps(_as_plain(project))
         path = _place(project.path, content)
-        if not path.exists():
-            cache.write(path, f"{_digest(text.encode())}\n{text}")
-            _forget_oldest(path.parent)
+        cache.write(path, f"{_digest(text.encode())}\n{text}")
+        _forget_oldest(path.parent)
 
 
 def _kept(path: Path, content: bytes) -> KeptOutline | None:

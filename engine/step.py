@@ -190,6 +190,8 @@ class Step:
     inputs maps the names of `inputs` to opened values, and returns the items named by makes. version is raised by hand
     whenever the same settings and inputs give other numbers than before.
 
+    pixel_size_A: of what it makes, where the form tells it; else it is that of the tomogram that is read, times bin_factor.
+
     A scratch step saves time and decides nothing: its items say again, in a form that is quicker to read, what the other
     inputs of its readers say. It is done only when a step that reads it is, it is no part of that step's key, no address
     names it, and its file may be deleted at any time.
@@ -204,6 +206,8 @@ class Step:
     labels: Mapping[str, int | str] = field(default_factory=dict)
     cost: Cost | None = None
     scratch: bool = False
+    pixel_size_A: float = 0.0
+    bin_factor: int = 1
 
     def __post_init__(self) -> None:
         refuse_bad_names(self)

@@ -124,6 +124,7 @@ def test_what_was_kept_and_is_not_as_it_was_written_is_not_used(folder: Path, ca
     for other in spoilt(content):
         file.write_bytes(other)
         assert isinstance(outline(path), Project), other[:80]
+        assert isinstance(outline(path), KeptOutline)  # and is kept anew
     file.write_bytes(content)
     assert told(outline(path)) == expected
 

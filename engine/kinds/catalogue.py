@@ -210,11 +210,23 @@ def _steps_of(project: Project, row: Row, place: int) -> Iterator[Step]:
     inputs = {"tomogram": reads("tomogram", row.path or "")}
     pixel_size_A, _ = _typed_pixel_size(project, row, place)
     described = Described(row=row, pixel_size_A=pixel_size_A)
-    yield Step(f"{folder}/catalogue", describe, 1, described, ("tomograms",), inputs, labels)
+    known_A = pixel_size_A or 0.0
+    yield Step(f"{folder}/catalogue", describe, 1, described, ("tomograms",), inputs, labels, pixel_size_A=known_A)
     for factor in project.binned.bin_factors if project.binned else ():
         settings = BinnedBy(bin_factor=factor, pixel_size_A=pixel_size_A)
         name, cost = binning.item_of(factor), Cost(of_tomogram=_share(factor))
-        yield Step(f"{folder}/{name}", bin_down, 1, settings, (name,), inputs, labels, cost)
+        yield Step(
+            f"{folder}/{name}",
+            bin_down,
+            1,
+            settings,
+            (name,),
+            inputs,
+            labels,
+            cost,
+            pixel_size_A=factor * known_A,
+            bin_factor=factor,
+        )
 
 
 def _share(factor: int) -> Callable[[tuple[int, int, int]], Share]:

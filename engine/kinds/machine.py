@@ -13,9 +13,11 @@ from multiprocessing.synchronize import Barrier
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from engine.kinds.measuring import measured, piece_of_work
+from engine.kernels.fourier import spectrum_block
+from engine.kinds.measuring import measured
 from engine.workers import can_fork
 
+_BOX_PX, _REACH = 64, 24
 _TIMES = 60
 _LONGEST_S = 60.0
 
@@ -42,7 +44,7 @@ def crowding(n_workers: int) -> float:
     """How many times longer a core takes while so many work at once: they share memory, caches and heat."""
     if n_workers < 2 or not can_fork():
         return 1.0
-    piece_of_work()  # what it needs is loaded before the forks
+    _block()  # what it needs is loaded before the forks
     try:
         return max(1.0, _together(n_workers) / _together(1))
     except OSError:  # no processes, or no means by which they wait for each other
@@ -75,9 +77,13 @@ def _received(line: Connection) -> float:
 
 def _work(start: Barrier, line: Connection) -> None:
     with threadpool_limits(1):
-        piece_of_work()
+        _block()
         start.wait()
         before = time.thread_time()
         for _ in range(_TIMES):
-            piece_of_work()
+            _block()
         line.send(time.thread_time() - before)
+
+
+def _block() -> None:
+    spectrum_block(np.ones((_BOX_PX,) * 3, np.float32), _REACH)

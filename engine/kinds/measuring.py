@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from engine import calibration
 
 PACE_S = 0.3
-"""How long the pace is looked at: from one tenth of a second to the next a core's speed changes by a tenth."""
+"""How long the pace is looked at."""
 
-_BOX_PX = 64
+_SIDE = 256
 
 Asked = ParamSpec("Asked")
 Time = TypeVar("Time")
@@ -66,20 +66,35 @@ def _made(like: Any, numbers: tuple[float, ...]) -> Any:
 
 @lru_cache(maxsize=1)
 def pace() -> float:
-    """The seconds that a core takes for a fixed piece of work, as this process found them."""
-    n_done, start = 0, 0.0
+    """The seconds that a core takes for a fixed piece of work, as this process found them.
+
+    A product of matrices, a function and a gather: arithmetic and memory, in buffers that are there before, since what it takes
+    to get memory from the system depends on what the process has done.
+    """
+    generator = np.random.default_rng(0)
+    matrix = generator.random((_SIDE, _SIDE), dtype=np.float32)
+    values = generator.random(1 << 20, dtype=np.float32)
+    places = generator.integers(0, values.size, 1 << 16)
+    product, found = np.empty_like(matrix), np.empty(places.size, np.float32)
+
+    def piece() -> None:
+        np.matmul(matrix, matrix, out=product)
+        np.take(values, places, out=found, mode="clip")
+        np.exp(found, out=found)
+
     with threadpool_limits(1):
-        piece_of_work()
-        start = time.thread_time()
+        piece()
+        n_done, start = 0, time.thread_time()
         while (spent := time.thread_time() - start) < PACE_S:
-            piece_of_work()
+            piece()
             n_done += 1
     return spent / n_done
 
 
-def piece_of_work() -> None:
-    """The transform of a box: what much of the engine's work is like. By NumPy, which is loaded in any case."""
-    np.fft.rfftn(np.ones((_BOX_PX,) * 3, np.float32))
+@measured(0.0)
+def piece_s() -> float:
+    """The seconds of a fixed piece of work, for what is told in such pieces."""
+    return pace()
 
 
 def seconds(action: Callable[[], object], budget_s: float = 0.4) -> float:

@@ -40,7 +40,8 @@ def unfold(project: Project) -> list[Step]:
         tomogram_number=data.tomogram_number,
     )
     cost = Cost(share=cutting.share, cut_px=project.box.size_px) if data.table else None
-    return [Step("extraction", extract, 2, settings, tuple(ITEMS), inputs, cost=cost)]
+    known_A = data.bin_factor * (data.pixel_size_A or 0.0)
+    return [Step("extraction", extract, 2, settings, tuple(ITEMS), inputs, cost=cost, pixel_size_A=known_A)]
 
 
 class Extracted(Form):

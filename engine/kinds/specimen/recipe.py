@@ -13,6 +13,7 @@ from engine.each import first_tag
 from engine.geometry import euler, hexagons
 from engine.kernels.wedge import Wedge
 from engine.kinds.form import Form, reads
+from engine.kinds.measuring import piece_s
 from engine.kinds.specimen import density
 from engine.kinds.specimen.form import Hexamer, Marks, Others, Particles, Project, Tomograms
 from engine.kinds.specimen.hexamer import unit_cell_beads
@@ -35,8 +36,8 @@ ITEMS = {
 HOLDING_BYTES = 24
 """Held for a voxel while a tomogram is made, as was measured."""
 
-VOXELS_PER_S = 7e6
-"""What one core makes of a tomogram in a second, as was measured."""
+PIECES_PER_VOXEL, PIECES_PER_VOXEL_OF_A_PARTICLE = 1.6e-4, 1.05e-4
+"""What one core takes for a tomogram, as was measured: in the time of a fixed piece of work (`measuring.piece_s`)."""
 
 _SCENE, _CLUMPS, _NOISE, _TILTS, _MARKS = range(5)
 """Streams of random numbers, each seeded by the project's seed and the tomogram's number."""
@@ -70,7 +71,6 @@ def unfold(project: Project) -> list[Step]:
     inputs = {"model": reads("residues", hexamer.model.file)} if hexamer.model else {}
     steps = [Step("unit_cell", unit_cell, 3, cell, ("unit_cell",), inputs)]
     n_voxels = int(np.prod(where.size_xyz_px))
-    share = Share(shared_bytes=HOLDING_BYTES * n_voxels, once_seconds=n_voxels / VOXELS_PER_S)
     for number in range(1, where.count + 1):
         settings = MadeTomogram(
             number=number,
@@ -90,10 +90,18 @@ def unfold(project: Project) -> list[Step]:
                 makes=("tomogram", "truth", "vesicles", "dipoles", "gold", "summary"),
                 inputs=inputs,
                 labels={"tomo": number},
-                cost=Cost(whole=lambda box_px, pixel_A: share, box=round(n_voxels ** (1 / 3))),
+                cost=Cost(whole=lambda box_px, pixel_A: share_of(project), box=round(n_voxels ** (1 / 3))),
+                pixel_size_A=where.pixel_size_A,
             )
         )
     return steps
+
+
+def share_of(project: Project) -> Share:
+    """What a tomogram costs; it is made as a whole."""
+    n_voxels = int(np.prod(project.tomograms.size_xyz_px))
+    pieces = PIECES_PER_VOXEL + PIECES_PER_VOXEL_OF_A_PARTICLE * project.particles.per_tomogram
+    return Share(shared_bytes=HOLDING_BYTES * n_voxels, once_seconds=n_voxels * pieces * piece_s())
 
 
 def unit_cell(settings: MadeCell, inputs: Mapping[str, Any], work: Work) -> Outputs:
