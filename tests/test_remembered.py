@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,11 @@ def test_the_engine_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.Mo
     source.write_text("other")
     assert known() != before
     remembered._engine.cache_clear()
+
+
+def test_the_engine_is_known_by_the_files_that_a_process_began_with() -> None:
+    code = "from engine import remembered; print(remembered._engine.cache_info().currsize)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"1\n"
 
 
 def test_a_project_with_faults_is_not_kept(folder: Path, cache_folder: Path) -> None:
