@@ -161,7 +161,7 @@ with suppress(OSError):
 def _forget_oldest(folder: Path) -> None:
     """Half of what is kept goes once there is too much of it."""
     with suppress(OSError):
-        files = list(folder.glob("*.json"))
+        files = list(folder.glob("*"))  # what a kill left half-written too
         if len(files) > MOST_KEPT:
             for file in sorted(files, key=lambda file: file.stat().st_mtime)[: MOST_KEPT // 2]:
                 file.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -173,11 +174,16 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
 def test_the_oldest_are_forgotten(folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remembered, "MOST_KEPT", 4)
     path = folder / "pr_1.toml"
+    keep(load(path), path.read_bytes())
+    left = next(cache_folder.rglob("*.json")).with_name("left by a kill.7.tmp")
+    left.write_text("half")
+    os.utime(left, (0, 0))
     for number in range(9):
         path.write_text(f"{path.read_text()}# {number}\n")
         keep(load(path), path.read_bytes())
         assert len(list(cache_folder.glob("*.json"))) <= 4
     assert isinstance(outline(path), KeptOutline)
+    assert not left.exists()
 
 
 def test_check_keeps_what_looking_needs(folder: Path) -> None:
