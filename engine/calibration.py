@@ -85,10 +85,10 @@ def _content() -> dict[str, Any]:
 
 def _is_entry(entry: Any) -> bool:
     try:
-        numbers = [*map(float, entry["seconds"]), float(entry["when"]), pace := float(entry["pace"])]
-    except (LookupError, TypeError, ValueError, OverflowError):
+        numbers = [*entry["seconds"], entry["when"], entry["pace"]]
+        return len(numbers) > 2 and entry["pace"] > 0 and all(math.isfinite(one) and one >= 0 for one in numbers)
+    except (LookupError, TypeError, OverflowError):
         return False
-    return len(numbers) > 2 and pace > 0 and all(math.isfinite(number) and number >= 0 for number in numbers)
 
 
 def _add(name: str, seconds: tuple[float, ...], pace: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TypeVar
 
 from engine.address import LAST, Address
@@ -25,11 +25,13 @@ def locate(project: Outline[S], address: Address, complete: Iterable[str] | None
     leave the list empty. What the project can never have is an EngineError that says what there is.
     """
     counting = None if complete is None else set(complete)
-    found = [_of_one_tomogram(address, part, counting) for part in _by_tomogram(address, _makers(project, address))]
+    found = [_of_one_tomogram(address, part, counting) for part in _by_tomogram(project, address)]
     return [pair for part in found for pair in part]
 
 
-def _of_one_tomogram(address: Address, makers: list[tuple[S, str]], complete: Set[str] | None) -> list[tuple[S, str]]:
+def _of_one_tomogram(
+    address: Address, makers: Sequence[tuple[S, str]], complete: Set[str] | None
+) -> list[tuple[S, str]]:
     makers = _of_half(address, makers)
     chosen = _of_reference(address, makers)
     numbers = sorted({int(step.labels["ite"]) for step, _ in chosen if "ite" in step.labels})
@@ -44,38 +46,38 @@ def _of_one_tomogram(address: Address, makers: list[tuple[S, str]], complete: Se
     return [pair for number in address.ite.choose(sorted(by_number)) for pair in by_number[number]]
 
 
-def _makers(project: Outline[S], address: Address) -> list[tuple[S, str]]:
-    lasting = [step for step in project.steps if not step.scratch]
-    found = [(step, path) for step in lasting for path in step.makes if path.rsplit("/", 1)[-1] == address.item]
-    if found:
-        return found
+def _makers(project: Outline[S], address: Address) -> Mapping[int | None, Sequence[tuple[S, str]]]:
+    """Those of the item, by tomogram."""
+    if address.item in project.makers:
+        return project.makers[address.item]
     if address.item in project.items:
-        made = sorted({path.rsplit("/", 1)[-1] for step in lasting for path in step.makes})
-        raise EngineError(
-            f"{address}: {project.name}, as it is set, makes no {address.item}; it makes {', '.join(made)}"
-        )
+        made = ", ".join(sorted(project.makers))
+        raise EngineError(f"{address}: {project.name}, as it is set, makes no {address.item}; it makes {made}")
     close = difflib.get_close_matches(address.item, list(project.items), n=1)
     nearest = f" (did you mean {close[0]!r}?)" if close else ""
     have = ", ".join(project.items)
     raise EngineError(f"{address}: {project.name} has no item {address.item!r}{nearest}; it has {have}")
 
 
-def _by_tomogram(address: Address, makers: list[tuple[S, str]]) -> list[list[tuple[S, str]]]:
+def _by_tomogram(project: Outline[S], address: Address) -> list[Sequence[tuple[S, str]]]:
     """The makers of each tomogram that is meant; all of them together where results are not kept by tomogram."""
-    there = sorted({int(step.labels[LABEL]) for step, _ in makers if LABEL in step.labels})
+    makers = _makers(project, address)
+    if address.tomo and len(address.tomo.listed) == 1 and address.tomo.listed[0] in makers:
+        return [makers[address.tomo.listed[0]]]  # at once: a project of each tomogram asks for every one
+    there = sorted(number for number in makers if number is not None)
     if not there:
         if address.tomo is not None:
             raise EngineError(f"{address}: {address.project} is not kept by tomogram (leave out tomo)")
-        return [makers]
+        return list(makers.values())
     wanted = there if address.tomo is None else address.tomo.choose(there)
     absent = [number for number in address.tomo.listed if number not in there] if address.tomo else []
     if absent or not wanted:
         missing = f"tomogram {absent[0]}" if absent else "such tomogram"
         raise EngineError(f"{address}: no {missing}; there are {', '.join(map(str, there))}")
-    return [[pair for pair in makers if pair[0].labels.get(LABEL) == number] for number in wanted]
+    return [makers[number] for number in wanted]
 
 
-def _of_half(address: Address, makers: list[tuple[S, str]]) -> list[tuple[S, str]]:
+def _of_half(address: Address, makers: Sequence[tuple[S, str]]) -> list[tuple[S, str]]:
     chosen = [(step, path) for step, path in makers if step.labels.get("half") == address.half]
     if chosen:
         return chosen

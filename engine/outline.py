@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from engine.address import Address, is_address, parse
-from engine.each import Kept, for_each, is_fixed, makers_of, numbers_in
+from engine.each import LABEL, Kept, for_each, is_fixed, makers_of, numbers_in
 from engine.faults import EngineError, Key
 from engine.project_files import named_like
 from engine.step import Named, StepOutline, What
@@ -71,6 +71,17 @@ class Outline(ABC, Generic[S_co]):
         return for_each(self.own_steps, chosen_tomograms(self, kept), kept)
 
     @cached_property
+    def makers(self) -> Mapping[str, Mapping[int | None, Sequence[tuple[S_co, str]]]]:
+        """What its lasting steps make: the steps, with the item's path, by the item's name and the tomogram (None: of none)."""
+        found: dict[str, dict[int | None, list[tuple[S_co, str]]]] = {}
+        for step in self.steps:
+            number = int(step.labels[LABEL]) if LABEL in step.labels else None
+            for path in () if step.scratch else step.makes:
+                of_item = found.setdefault(path.rsplit("/", 1)[-1], {})
+                of_item.setdefault(number, []).append((step, path))
+        return found
+
+    @cached_property
     def by_name(self) -> Mapping[str, S_co]:
         """The steps by their names."""
         return {step.name: step for step in self.steps}
@@ -108,13 +119,17 @@ def tomograms_read(project: AnyOutline, more: Sequence[Address] = (), way: tuple
     each other are an EngineError.
     """
     found: dict[tuple[str, str], tuple[int, ...]] = {}
+    of_each: dict[str, tuple[int, ...]] = {}
     for address in [*dependencies(project), *more]:
         if address.project in (*way, project.name):
             raise EngineError(f"{project.name} and {address.project} read from each other (take one address out)")
-        if (address.project, address.item) not in found:
+        if address.project in of_each:
+            found[address.project, address.item] = of_each[address.project]
+        elif (address.project, address.item) not in found:
             other = project.neighbour(address)
             if other.is_for_each:
                 numbers = chosen_tomograms(other, tomograms_read(other, way=(*way, project.name)))
+                of_each[address.project] = numbers
             else:
                 numbers = numbers_in(makers_of(address.item, other.steps) or other.steps)
             found[address.project, address.item] = numbers

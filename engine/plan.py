@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -67,16 +67,23 @@ def plan(project: Outline[S], redo: Iterable[str] = ()) -> list[PlannedStep[S]]:
         if one.state == "do" and one.reason != ABSENT:
             redone.add(step.name)
         planned.append(one)
-    return [_scratch(one, planned, store, patterns) if one.step.scratch else one for one in planned]
+    readers: dict[str, set[State]] = {}
+    for one in planned:
+        for name in _own_inputs(one.step):
+            readers.setdefault(name, set()).add(one.state)
+    return [
+        _scratch(one, readers.get(one.step.name, set()), store, patterns) if one.step.scratch else one
+        for one in planned
+    ]
 
 
-def _scratch(
-    one: PlannedStep[S], planned: list[PlannedStep[S]], store: Store, patterns: tuple[str, ...]
-) -> PlannedStep[S]:
-    """A scratch step is as old as it likes until something that is not kept reads it; it is replaced without asking."""
+def _scratch(one: PlannedStep[S], readers: Set[State], store: Store, patterns: tuple[str, ...]) -> PlannedStep[S]:
+    """A scratch step is as old as it likes until something that is not kept reads it; it is replaced without asking.
+
+    readers: the states of the steps that read it.
+    """
     if is_asked(one.step.name, patterns):
         return one
-    readers = {other.state for other in planned if one.step.name in _own_inputs(other.step)}
     if readers <= {"keep"}:
         return replace(one, state="keep", reason="")
     compared = _compared(one, store.facts(one.step.name))

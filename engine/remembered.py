@@ -154,10 +154,14 @@ def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
+with suppress(OSError):
+    _engine()  # at once: what a process has in memory is not what an update of the engine puts into the files later
+
+
 def _forget_oldest(folder: Path) -> None:
     """Half of what is kept goes once there is too much of it."""
     with suppress(OSError):
-        files = list(folder.glob("*.json"))
+        files = list(folder.glob("*"))  # what a kill left half-written too
         if len(files) > MOST_KEPT:
             for file in sorted(files, key=lambda file: file.stat().st_mtime)[: MOST_KEPT // 2]:
                 file.unlink(missing_ok=True)

@@ -71,6 +71,7 @@ def test_a_machine_of_another_pace_is_measured_again(pace: float, n_measured: in
         lambda text: text.replace("0.5", '"x"'),
         lambda text: text.replace('"seconds"', '"minutes"'),
         lambda text: text.replace('"pace": 1.0', '"pace": 0'),
+        lambda text: text.replace('"pace": 1.0', '"pace": "1.0"'),
         lambda text: text.replace('"pace"', '"peace"'),
     ],
 )

@@ -23,6 +23,7 @@ from engine.geometry import euler
 from engine.kernels import blobs
 from engine.plan import plan
 from engine.project import load
+from engine.project_files import content_of
 
 FILES = {
     **two_tomograms.FILES,
@@ -219,3 +220,15 @@ def test_binned_tomograms_are_read_one_by_one_as_the_catalogue_that_names_them(c
         f"small_tomos:binned_2:tomo={n}" for n in NUMBERS
     ]
     assert [str(fault) for fault in check([campaign / "small_crop.toml"])[0].faults] == []
+
+
+def test_a_long_chain_of_projects_is_planned_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    for number in range(2, 12):
+        text = FILES["pr_1"].replace("crop:table", f"pr_{number - 1}:table").replace("mean:", f"pr_{number - 1}:")
+        (tmp_path / f"pr_{number}.toml").write_text(text)
+    read = []
+    monkeypatch.setattr("engine.project.content_of", lambda path: read.append(path) or content_of(path))
+    assert len(load(tmp_path / "pr_11.toml").steps) == len(load(tmp_path / "pr_1.toml").steps)
+    assert len(read) < 100

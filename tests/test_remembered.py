@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,11 @@ def test_the_engine_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.Mo
     remembered._engine.cache_clear()
 
 
+def test_the_engine_is_known_by_the_files_that_a_process_began_with() -> None:
+    code = "from engine import remembered; print(remembered._engine.cache_info().currsize)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"1\n"
+
+
 def test_a_project_with_faults_is_not_kept(folder: Path, cache_folder: Path) -> None:
     path = folder / "pr_1.toml"
     path.write_text(path.read_text().replace("iterations = 1", 'iterations = "one"'))
@@ -166,11 +174,16 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
 def test_the_oldest_are_forgotten(folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remembered, "MOST_KEPT", 4)
     path = folder / "pr_1.toml"
+    keep(load(path), path.read_bytes())
+    left = next(cache_folder.rglob("*.json")).with_name("left by a kill.7.tmp")
+    left.write_text("half")
+    os.utime(left, (0, 0))
     for number in range(9):
         path.write_text(f"{path.read_text()}# {number}\n")
         keep(load(path), path.read_bytes())
         assert len(list(cache_folder.glob("*.json"))) <= 4
     assert isinstance(outline(path), KeptOutline)
+    assert not left.exists()
 
 
 def test_check_keeps_what_looking_needs(folder: Path) -> None:

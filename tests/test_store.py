@@ -76,6 +76,7 @@ def test_every_item_comes_back_with_its_bits(tmp_path: Path, with_stream: bool) 
 def test_a_step_tells_of_itself_what_its_file_holds(tmp_path: Path) -> None:
     store, made = Store(tmp_path / "pr_1"), outputs(with_stream=True)
     made["fsc"] = Curve(made["fsc"].columns, {"resolution_A": np.nan, "of": "größer", "shells": [1, 2]})
+    made["summary"] = {"note": "größer", "mean cc": 0.25}
     path = write(store, made)
     items = store.items("half_even/ite_0003")
     with h5py.File(path) as file:
@@ -87,6 +88,7 @@ def test_a_step_tells_of_itself_what_its_file_holds(tmp_path: Path) -> None:
     assert np.isnan(items["fsc"].notes["resolution_A"])
     assert (items["fsc"].notes["of"], items["fsc"].notes["shells"]) == ("größer", [1, 2])
     assert items["summary"].notes == store.read("half_even/ite_0003", "summary")
+    assert list(items["summary"].notes) == ["note", "mean cc"]
     assert store.what("half_even/ite_0003", "fsc") == "curve"
     assert store.what("half_even/ite_0003", "absent") == ""
     assert "seal" not in store.damage("half_even/ite_0003")
