@@ -36,11 +36,6 @@ def numbers_in(steps: Sequence[StepOutline]) -> tuple[int, ...]:
     return tuple(sorted({int(step.labels[LABEL]) for step in steps if LABEL in step.labels}))
 
 
-def makers_of(item: str, steps: Sequence[S]) -> list[S]:
-    """The steps that make an item, whatever reference it is of."""
-    return [step for step in steps if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
-
-
 def for_each(steps: Sequence[S], numbers: Sequence[int], kept: Kept) -> list[S]:
     """The steps of all the tomograms, one tomogram after the other.
 

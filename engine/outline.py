@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from engine.address import Address, is_address, parse
-from engine.each import LABEL, Kept, for_each, is_fixed, makers_of, numbers_in
+from engine.each import LABEL, Kept, for_each, is_fixed, numbers_in
 from engine.faults import EngineError, Key
 from engine.project_files import named_like
 from engine.step import Named, StepOutline, What
@@ -131,7 +131,10 @@ def tomograms_read(project: AnyOutline, more: Sequence[Address] = (), way: tuple
                 numbers = chosen_tomograms(other, tomograms_read(other, way=(*way, project.name)))
                 of_each[address.project] = numbers
             else:
-                numbers = numbers_in(makers_of(address.item, other.steps) or other.steps)
+                makers = other.makers.get(address.item)
+                numbers = (
+                    numbers_in(other.steps) if makers is None else tuple(sorted(n for n in makers if n is not None))
+                )
             found[address.project, address.item] = numbers
     return {read: numbers for read, numbers in found.items() if numbers}
 

@@ -154,10 +154,6 @@ def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-with suppress(OSError):
-    _engine()  # at once: what a process has in memory is not what an update of the engine puts into the files later
-
-
 def _forget_oldest(folder: Path) -> None:
     """Half of what is kept goes once there is too much of it."""
     with suppress(OSError):
@@ -202,3 +198,7 @@ def _source(of: str, value: Any) -> StepItem | Address | PurePath:
     if of == "step":
         return StepItem(**value)
     return parse(value) if of == "address" else PurePosixPath(value)
+
+
+with suppress(OSError):
+    _engine()  # at once: what a process has in memory is not what an update of the engine puts into the files later
