@@ -28,5 +28,6 @@ def write(path: Path, text: str) -> None:
             aside.unlink()
 
 
-def hashed(text: str) -> str:
-    return blake2b(text.encode(), digest_size=12).hexdigest()
+def hashed(content: bytes) -> str:
+    """A name for what is kept under it, or proof that it is as it was."""
+    return blake2b(content, digest_size=16).hexdigest()

@@ -37,11 +37,11 @@ def kept(what: str, measure: Callable[[], tuple[float, ...]], pace: Callable[[],
 
     pace: the seconds that a fixed piece of work takes now, above 0.
     """
-    known = _read().get(cache.hashed(what))
+    known = _read().get(cache.hashed(what.encode()))
     if known is not None and 1 / SAME_PACE < pace() / known["pace"] < SAME_PACE:
         return tuple(map(float, known["seconds"]))
     found = measure()
-    _add(cache.hashed(what), found, pace())
+    _add(cache.hashed(what.encode()), found, pace())
     return found
 
 
@@ -63,7 +63,7 @@ def cpu_name() -> str:
 
 def path() -> Path:
     """Where the times of this device are kept."""
-    return cache.folder() / f"times-{cache.hashed(device())}.json"
+    return cache.folder() / f"times-{cache.hashed(device().encode())}.json"
 
 
 def _read() -> dict[str, Any]:

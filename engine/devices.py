@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
 from threading import Lock
@@ -155,9 +156,8 @@ def _no_note(text: str) -> None:
 
 def _load_for_all() -> None:
     """SciPy loads its parts when they are first used: before the workers are forked, so that not each of them does so."""
-    import scipy.fft
-    import scipy.ndimage
-    import scipy.spatial.transform  # noqa: F401
+    for part in ("fft", "ndimage", "spatial.transform"):
+        import_module(f"scipy.{part}")
 
 
 def _go_on() -> None:

@@ -20,7 +20,7 @@ from engine.locate import locate
 from engine.look import FileLook
 from engine.plan import plan
 from engine.project import Project
-from engine.step import Input, Step, StepItem
+from engine.step import Input, Step, StepItem, item_of
 
 BASE_BYTES = 200 << 20
 """What Python and its libraries occupy before the first particle."""
@@ -192,7 +192,7 @@ def _step_cost(project: Project, step: Step, look: FileLook) -> _Part | str:
     n = round(_aligned(project, step, facts, look) * of_all)
     some = facts._replace(n_particles=n)
     share = step.cost.share(some)
-    n_tables = sum(item.rsplit("/", 1)[-1] in ("table", "poses") for item in step.makes)
+    n_tables = sum(item_of(item) in ("table", "poses") for item in step.makes)
     rows = 43 * 8 * n * n_tables
     return _Part(
         n,
@@ -364,4 +364,4 @@ def _pixel_size_A(project: Project, step: Step, look: FileLook) -> float:
 
 
 def _volumes_bytes(step: Step, box_px: int) -> int:
-    return sum(BYTES_PER_VOXEL.get(item.rsplit("/", 1)[-1], 0) for item in step.makes) * box_px**3
+    return sum(BYTES_PER_VOXEL.get(item_of(item), 0) for item in step.makes) * box_px**3

@@ -12,7 +12,7 @@ from engine.address import Address, is_address, parse
 from engine.each import LABEL, Kept, for_each, is_fixed, numbers_in
 from engine.faults import EngineError, Key
 from engine.project_files import named_like
-from engine.step import Named, StepOutline, What
+from engine.step import Named, StepOutline, What, item_of
 
 S_co = TypeVar("S_co", bound=StepOutline, covariant=True)
 
@@ -77,7 +77,7 @@ class Outline(ABC, Generic[S_co]):
         for step in self.steps:
             number = int(step.labels[LABEL]) if LABEL in step.labels else None
             for path in () if step.scratch else step.makes:
-                of_item = found.setdefault(path.rsplit("/", 1)[-1], {})
+                of_item = found.setdefault(item_of(path), {})
                 of_item.setdefault(number, []).append((step, path))
         return found
 

@@ -15,7 +15,7 @@ from engine.faults import EngineError
 from engine.locate import locate
 from engine.outline import AnyOutline
 from engine.remembered import outline
-from engine.step import StepOutline, reference_of
+from engine.step import StepOutline, item_of, reference_of
 from engine.store import Store, StoredItem
 
 LOG = "log"
@@ -251,7 +251,7 @@ def _stored(project: AnyOutline, store: Store, address: Address) -> list[tuple[S
 
 
 def _not_run(project: AnyOutline, store: Store, complete: set[str]) -> str:
-    if complete & {step.name for step in project.steps}:
+    if complete & set(project.by_name):
         return f"that is not there yet (go on: engine run {project.path})"
     return f"{project.name} has not been run: engine run {project.path}"
 
@@ -278,7 +278,7 @@ def _listing(project: AnyOutline, store: Store) -> Answer:
         raise EngineError(_not_run(project, store, stored))
     listed = []
     for item, (_, meaning) in project.items.items():
-        holders = [step.name for step in complete if any(path.rsplit("/", 1)[-1] == item for path in step.makes)]
+        holders = [step.name for step in complete if any(item_of(path) == item for path in step.makes)]
         if newest := _newest_entry(store, holders, item):
             listed.append(Listed(item, meaning, newest.what, newest.shape, tuple(holders)))
     return Answer(project.name, listing=tuple(listed))
@@ -287,7 +287,7 @@ def _listing(project: AnyOutline, store: Store) -> Answer:
 def _newest_entry(store: Store, holders: Sequence[str], item: str) -> StoredItem | None:
     """The item of the newest step that holds it, plain rather than of a reference; an older project's step may lack it."""
     for name in reversed(holders):
-        meant = [entry for path, entry in store.items(name).items() if path.rsplit("/", 1)[-1] == item]
+        meant = [entry for path, entry in store.items(name).items() if item_of(path) == item]
         if meant:
             return next((entry for entry in meant if entry.path == item), meant[0])
     return None

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -104,7 +103,7 @@ def keep(project: Project, content: bytes) -> None:
     with suppress(EngineError, ValueError, OSError, RuntimeError):
         text = json.dumps(_as_plain(project))
         path = _place(project.path, content)
-        cache.write(path, f"{_digest(text.encode())}\n{text}")
+        cache.write(path, f"{cache.hashed(text.encode())}\n{text}")
         _forget_oldest(path.parent)
 
 
@@ -113,7 +112,7 @@ def _kept(path: Path, content: bytes) -> KeptOutline | None:
     try:
         with _place(path, content).open("rb") as file:
             digest, _, text = file.read(_LARGEST_BYTES).partition(b"\n")
-        if digest.decode("ascii") != _digest(text):
+        if digest.decode("ascii") != cache.hashed(text):
             return None
         found = KeptOutline(path, json.loads(text))
         return found if found.is_whole() else None
@@ -123,7 +122,7 @@ def _kept(path: Path, content: bytes) -> KeptOutline | None:
 
 def _place(path: Path, content: bytes) -> Path:
     named = f"{path.name}\0{_engine()}\0".encode("utf-8", "surrogateescape")
-    return cache.folder() / "outlines" / f"{_digest(named + content)}.json"
+    return cache.folder() / "outlines" / f"{cache.hashed(named + content)}.json"
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +132,7 @@ def _engine() -> str:
     lines = sorted(_sources(str(package)))
     if (found := find_spec("pydantic")) and found.origin:
         lines.append(_identity(found.origin))
-    return _digest("\n".join(lines).encode())
+    return cache.hashed("\n".join(lines).encode())
 
 
 def _sources(folder: str) -> Iterator[str]:
@@ -148,10 +147,6 @@ def _sources(folder: str) -> Iterator[str]:
 def _identity(path: str) -> str:
     facts = os.stat(path)
     return f"{path} {facts.st_size} {facts.st_mtime_ns}"
-
-
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -12,7 +12,7 @@ from engine.faults import EngineError
 from engine.outline import AnyOutline
 from engine.pace import Progress, label, progress
 from engine.plan import PlannedStep, plan
-from engine.step import StepOutline
+from engine.step import StepOutline, item_of
 from engine.store import Store
 
 
@@ -134,16 +134,12 @@ def _newest_numbers(store: Store, stored: list[StepOutline]) -> tuple[dict[str, 
     if with_summary := [step for step in stored if "summary" in step.makes]:
         told = store.items(with_summary[-1].name).get("summary")
         summary = dict(told.notes) if told else {}
-    with_fsc = [step for step in stored if any(_is_fsc(path) for path in step.makes)]
+    with_fsc = [step for step in stored if any(item_of(path) == "fsc" for path in step.makes)]
     if not with_fsc:
         return summary, None
-    curves = [one for path, one in store.items(with_fsc[-1].name).items() if _is_fsc(path)]
+    curves = [one for path, one in store.items(with_fsc[-1].name).items() if item_of(path) == "fsc"]
     noted = [_number(curve.notes.get("resolution_at_0.143_A")) for curve in curves]
     return summary, min((number for number in noted if number is not None), default=None)
-
-
-def _is_fsc(path: str) -> bool:
-    return path.rsplit("/", 1)[-1] == "fsc"
 
 
 def _progress(project: AnyOutline, events: list[dict[str, Any]], stored_names: set[str]) -> Progress | None:
@@ -152,8 +148,7 @@ def _progress(project: AnyOutline, events: list[dict[str, Any]], stored_names: s
     if last_start is None:
         return None
     start, later = events[last_start], events[last_start + 1 :]
-    steps = {step.name: step for step in project.steps}
-    step = steps.get(str(start.get("step")))
+    step = project.by_name.get(str(start.get("step")))
     if step is None or any(event.get("event") in ("StepStored", "ProjectStarted") for event in later):
         return None
     chunks = [event for event in later if event.get("event") == "ChunkDone" and _is_count(event)]

@@ -71,6 +71,11 @@ def of_reference(number: int, item: str = "") -> str:
     return f"refs/{number:03d}/{item}".rstrip("/")
 
 
+def item_of(path: str) -> str:
+    """The item's name at the end of its path, whatever reference it is of."""
+    return path.rsplit("/", 1)[-1]
+
+
 def reference_of(path: str) -> int | None:
     """The reference that an item's path belongs to; None for what belongs to none."""
     folder, _, rest = path.partition("/")

@@ -69,7 +69,7 @@ def verify(paths: Iterable[str | Path], *, mend: bool = False) -> Iterator[Verif
 
 
 def _verified(project: Project, store: Store, mend: bool) -> Verified:
-    names, planned = store.step_names(), {step.name for step in project.steps}
+    names, planned = store.step_names(), project.by_name
     n_bytes, findings = 0, []
     for name in names:
         path = store.path(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import small_campaign
 
-from engine import remembered
+from engine import cache, remembered
 from engine.faults import InvalidProject
 from engine.outline import AnyOutline
 from engine.plan import plan
@@ -158,7 +158,7 @@ def test_what_cannot_be_an_outline_is_not_used(folder: Path, cache_folder: Path,
     plain = json.loads(file.read_bytes().partition(b"\n")[2])
     change(plain)
     text = json.dumps(plain).encode()
-    file.write_bytes(remembered._digest(text).encode() + b"\n" + text)
+    file.write_bytes(cache.hashed(text).encode() + b"\n" + text)
     assert isinstance(outline(path), Project)
 
 

@@ -8,21 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from engine import events
 from engine.cli import show
-from engine.events import (
-    ChunkDone,
-    Compiling,
-    Event,
-    LockWaited,
-    Noted,
-    ProjectDone,
-    ProjectStarted,
-    Resumed,
-    StepKept,
-    StepStarted,
-    StepStored,
-    StopAsked,
-)
 from engine.faults import EngineError
 from engine.pace import Progress, label, progress
 from engine.project import Project
@@ -31,7 +18,7 @@ from engine.step import Step
 
 LINE_EVERY_S = 30.0
 STOPPING = "stopping when the particles in hand are done (Ctrl-C again: at once)"
-Listener = Callable[[Event], None]
+Listener = Callable[[events.Event], None]
 
 
 @contextmanager
@@ -55,41 +42,41 @@ class Lines:
         self.pace = Pace(projects)
         self.last_s = -LINE_EVERY_S
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         now_s = self.clock()
         self.pace.hear(event, now_s)
-        if isinstance(event, ProjectStarted):
+        if isinstance(event, events.ProjectStarted):
             show.say(_start_text(event))
-        elif isinstance(event, ProjectDone):
+        elif isinstance(event, events.ProjectDone):
             if event.stored:
                 show.say(_end_text(event))
             if event.stored or len(self.projects) == 1:
                 show_summary(self.pace.projects.get(event.project))
-        elif isinstance(event, Resumed):
+        elif isinstance(event, events.Resumed):
             show.say(_resumed_text(event))
-        elif isinstance(event, Noted):
+        elif isinstance(event, events.Noted):
             show.say(f"{event.project}: {event.step}: {event.text}")
-        elif isinstance(event, StopAsked):
+        elif isinstance(event, events.StopAsked):
             show.complain(STOPPING)
-        elif isinstance(event, Compiling):
+        elif isinstance(event, events.Compiling):
             show.complain(show.COMPILING)
-        elif isinstance(event, LockWaited):
+        elif isinstance(event, events.LockWaited):
             show.complain(event.text)
         elif now_s - self.last_s >= LINE_EVERY_S and (text := self._line(event, now_s)):
             self.last_s = now_s
             show.say(text)
 
-    def _line(self, event: Event, now_s: float) -> str:
+    def _line(self, event: events.Event, now_s: float) -> str:
         match event:
-            case StepStarted():
+            case events.StepStarted():
                 return f"{event.project}: {event.step} begins ({event.reason})"
-            case ChunkDone():
+            case events.ChunkDone():
                 now = self.pace.of(event, now_s)
                 if now is None:
                     return f"{event.project}: {event.step}: {event.done} of {event.total}"
                 in_round = f" (round {now.round})" if now.round else ""
                 return f"{event.project}: {event.step}{in_round}: {show.progress_text(now)}"
-            case StepStored():
+            case events.StepStored():
                 return f"{event.project}: {event.step} stored after {show.duration(event.seconds)}"
             case _:
                 return ""
@@ -113,23 +100,23 @@ class Pace:
         if project is not None:
             self.waiting.remove(project)
             self.projects[name] = project
-            self.steps[name] = {step.name: step for step in project.steps}
+            self.steps[name] = dict(project.by_name)
             self.missing[name] = dict(self.steps[name])
 
-    def hear(self, event: Event, now_s: float) -> None:
+    def hear(self, event: events.Event, now_s: float) -> None:
         match event:
-            case ProjectStarted():
+            case events.ProjectStarted():
                 self._begin(event.project)
-            case StepKept() | StepStored():
+            case events.StepKept() | events.StepStored():
                 self.missing.get(event.project, {}).pop(event.step, None)
-            case StepStarted():
+            case events.StepStarted():
                 self.begun_s, self.before = now_s, 0
-            case Resumed():
+            case events.Resumed():
                 self.before += event.done
             case _:
                 pass
 
-    def of(self, event: ChunkDone, now_s: float) -> Progress | None:
+    def of(self, event: events.ChunkDone, now_s: float) -> Progress | None:
         step = self.steps.get(event.project, {}).get(event.step)
         if step is None:
             return None
@@ -137,7 +124,7 @@ class Pace:
         return progress(step, waiting, event.done, event.total, self.before, now_s - self.begun_s)
 
 
-def _start_text(event: ProjectStarted) -> str:
+def _start_text(event: events.ProjectStarted) -> str:
     swept = f"; {len(event.leftovers)} half-written files swept away" if event.leftovers else ""
     kept = event.steps - event.missing
     if not event.missing:
@@ -145,14 +132,14 @@ def _start_text(event: ProjectStarted) -> str:
     return f"{event.project}: {show.counted(event.missing, 'step')} to do, {kept} kept{swept}"
 
 
-def _resumed_text(event: Resumed) -> str:
+def _resumed_text(event: events.Resumed) -> str:
     return f"{event.project}: {event.step}: of {event.total} particles {event.done} were done before"
 
 
 TOMOGRAMS_SHOWN = 6
 
 
-def _end_text(event: ProjectDone) -> str:
+def _end_text(event: events.ProjectDone) -> str:
     return f"{event.project}: done, {show.counted(event.stored, 'step')} in {show.duration(event.seconds)}"
 
 
@@ -197,7 +184,7 @@ def _bars(projects: Sequence[Project]) -> Iterator[Listener]:
         steps = bars.add_task("steps", total=None, said="")
         particles = bars.add_task("particles", total=None, visible=False, said="")
 
-        def begin(event: StepStarted) -> None:
+        def begin(event: events.StepStarted) -> None:
             """The step's place in its round, and the round's in the project."""
             name = show.clean(event.project)
             place = _place(pace.steps.get(event.project, {}), event.step)
@@ -210,27 +197,27 @@ def _bars(projects: Sequence[Project]) -> Iterator[Listener]:
                 bars.update(steps, description="  iterations", total=place.of_steps, completed=place.step)
             bars.reset(particles, total=None, description=f"    {show.clean(event.step)}", visible=True, said="")
 
-        def listen(event: Event) -> None:
+        def listen(event: events.Event) -> None:
             now_s = time.monotonic()
             pace.hear(event, now_s)
             match event:
-                case ProjectStarted():
+                case events.ProjectStarted():
                     bars.reset(steps, total=event.steps, description=f"{show.clean(event.project)} steps")
-                case StepStarted():
+                case events.StepStarted():
                     begin(event)
-                case Resumed():
+                case events.Resumed():
                     bars.console.print(show.clean(_resumed_text(event)), markup=False)
-                case Noted():
+                case events.Noted():
                     text = show.clean(f"{event.project}: {event.step}: {event.text}")
                     bars.console.print(text, markup=False)
-                case ChunkDone():
+                case events.ChunkDone():
                     now = pace.of(event, now_s)
                     said = show.progress_text(now).partition(", ")[2] if now else ""
                     bars.update(particles, completed=event.done, total=event.total, said=said)
-                case StepStored():
+                case events.StepStored():
                     bars.advance(steps)
                     bars.update(particles, visible=False)
-                case ProjectDone():
+                case events.ProjectDone():
                     bars.advance(whole)
                     bars.update(particles, visible=False)
                     bars.stop()
@@ -241,11 +228,11 @@ def _bars(projects: Sequence[Project]) -> Iterator[Listener]:
                     if event.stored or len(projects) == 1:
                         show_summary(pace.projects.get(event.project))
                     bars.start()
-                case StopAsked():
+                case events.StopAsked():
                     bars.console.print(STOPPING)
-                case Compiling():
+                case events.Compiling():
                     bars.console.print(show.COMPILING)
-                case LockWaited():
+                case events.LockWaited():
                     bars.console.print(show.clean(event.text), markup=False)
                 case _:
                     pass

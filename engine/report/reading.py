@@ -14,7 +14,7 @@ from engine.each import LABEL
 from engine.project import Project
 from engine.report.maps import Density, Slices, density_of, planes_of, slices_of
 from engine.status import Status, status
-from engine.step import Step, reference_of
+from engine.step import Step, item_of, reference_of
 from engine.store import Store, StoredStep
 
 SLICES_PX, TOMOGRAM_PX, SURFACE_PX = 96, 320, 64
@@ -81,7 +81,7 @@ class Reader:
             if "half" in step.labels:
                 continue
             for path in step.makes:
-                if path.rsplit("/", 1)[-1] == item:
+                if item_of(path) == item:
                     tomo = step.labels.get(LABEL)
                     group = Group(int(tomo) if tomo is not None else None, reference_of(path))
                     found.setdefault(group, []).append(Place(step, path))
